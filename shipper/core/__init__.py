@@ -1,0 +1,1 @@
+"""What flows through the shipper and how it refuses: the room every other room may import."""
