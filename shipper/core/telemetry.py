@@ -105,12 +105,16 @@ class Meter:
         read = self._gauges[name].get(key)
         return read() if read else self._values[name].get(key, 0)
 
+    def series(self, name: str) -> dict[Labels, float]:
+        """A metric's present values by label values, in the order of `Metric.labels`."""
+        values = dict(self._values.get(name, ()))
+        values.update((key, read()) for key, read in self._gauges.get(name, {}).items())
+        return values
+
     def collect(self) -> Iterator[tuple[str, Metric, dict[Labels, float]]]:
-        """Each metric with its series, label values in the order of `Metric.labels`."""
+        """Every metric with its series."""
         for name, metric in METRICS.items():
-            series = dict(self._values.get(name, ()))
-            series.update((key, read()) for key, read in self._gauges.get(name, {}).items())
-            yield name, metric, series
+            yield name, metric, self.series(name)
 
     @staticmethod
     def _key(name: str, labels: dict[str, str]) -> Labels:

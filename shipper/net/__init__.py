@@ -1,0 +1,1 @@
+"""What crosses the network boundary: the HTTP session, TLS, the listeners."""
