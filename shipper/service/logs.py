@@ -23,8 +23,10 @@ class Mask:
         self._secrets: list[str] = []
 
     def learn(self, secrets: set[str]) -> None:
-        """Mask these too, the longest first so that no rest of one remains."""
-        known = {secret for secret in secrets if len(secret) >= 6} | set(self._secrets)
+        """Mask these too, line by line and as JSON writes them, the longest first so that no rest remains."""
+        lines = {line.strip() for secret in secrets for line in [secret, *secret.splitlines()]}
+        escaped = {orjson.dumps(line).decode()[1:-1] for line in lines}
+        known = {line for line in lines | escaped if len(line) >= 6} | set(self._secrets)
         self._secrets = sorted(known, key=len, reverse=True)
 
     def __call__(self, text: str) -> str:

@@ -30,6 +30,8 @@ class Pipeline:
     """Whether exporters wait for what is refused (it is kept in the journal either way)."""
     clock: Clock
     taps: list[Tap] = field(default_factory=list)
+    taken: int = 0
+    """Records it has put into the journal since it was built."""
 
     def process(self, batch: Batch) -> tuple[list[Entry], list[DeadLetter]]:
         """What the journal must take for `batch`. The batch's records are changed: give each pipeline its own."""
@@ -96,6 +98,8 @@ class Intake:
             self._count("otelcol_receiver_refused_log_records", len(batch.records))
             raise
         self._count("otelcol_receiver_accepted_log_records", len(batch.records))
+        for pipeline in self._pipelines:
+            pipeline.taken += sum(entry.count for entry in entries if entry.log == pipeline.id)
         for letter in dead:
             self._meter.count(
                 "shipper_dead_letter_log_records", pipeline=letter.pipeline, component=letter.component

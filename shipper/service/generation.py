@@ -1,0 +1,176 @@
+"""One configuration as running parts: receivers -> pipelines -> journal -> deliveries, started and stopped whole."""
+
+import asyncio
+import logging
+from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from shipper.config import Loaded, Part
+from shipper.core.clock import Clock
+from shipper.core.component import Context, Exporter, Processor, Receiver
+from shipper.core.delivery import DeliveryConfig
+from shipper.core.errors import Unavailable
+from shipper.core.journal import Cursor, Journal
+from shipper.core.telemetry import Health, Meter
+from shipper.delivery import Delivery
+from shipper.service.pipeline import Intake, Pipeline, dead_letter_log
+
+log = logging.getLogger(__name__)
+
+#: Seconds before a receiver that ended by a fault of ours is started again.
+_RESTART_AFTER: Final = 30.0
+
+
+@dataclass(frozen=True)
+class Services:
+    """What every generation shares, across reloads."""
+
+    journal: Journal
+    meter: Meter
+    health: Health
+    clock: Clock
+
+
+class Generation:
+    """Everything one configuration names, built in the constructor, which has no side effect.
+
+    Raises:
+        ConfigError: a component can't be built.
+    """
+
+    def __init__(self, loaded: Loaded, services: Services) -> None:
+        self.loaded = loaded
+        self._services = services
+        self._stack = AsyncExitStack()
+        self._receiving: list[asyncio.Task[None]] = []
+        self._delivering: list[asyncio.Task[None]] = []
+        used = loaded.pipelines.values()
+        self.exporters: dict[str, Exporter] = {
+            name: self._build(loaded.exporters[name])
+            for name in _unique(name for p in used for name in [*p.exporters, *p.dead_letter])
+        }
+        self.pipelines = [self._pipeline(name) for name in loaded.pipelines]
+        self.receivers: dict[str, Receiver] = {
+            name: self._build(loaded.receivers[name])
+            for name in _unique(name for p in used for name in p.receivers)
+        }
+        self.deliveries = self._deliveries()
+
+    async def start(self) -> None:
+        """Open the exporters and start delivering what waits. Receivers start by `receive`."""
+        for exporter in self.exporters.values():
+            await self._stack.enter_async_context(exporter)
+        for delivery in self.deliveries:
+            await delivery.open()
+        self._delivering = [asyncio.create_task(d.run(), name=str(d)) for d in self.deliveries]
+
+    def receive(self) -> None:
+        """Start the receivers, each on its own: one that fails stops no other."""
+        self._receiving = [
+            asyncio.create_task(self._keep_receiving(name, receiver), name=name)
+            for name, receiver in self.receivers.items()
+        ]
+
+    async def receive_once(self) -> list[str]:
+        """Let every receiver ask its sources once; says what could not be asked."""
+        tasks: list[Coroutine[Any, Any, None]] = [
+            receiver.run(self._intake(name), once=True) for name, receiver in self.receivers.items()
+        ]
+        results = await asyncio.gather(*tasks, return_exceptions=True)
+        for result in results:
+            if isinstance(result, BaseException) and not isinstance(result, Unavailable):
+                raise result
+        return [
+            f"{name}: {result.reason}"
+            for name, result in zip(self.receivers, results, strict=True)
+            if isinstance(result, Unavailable)
+        ]
+
+    async def stop_receiving(self) -> None:
+        """Stop taking events; what is in the journal stays for the deliveries."""
+        await _end(self._receiving)
+
+    async def drain(self) -> None:
+        """Return when nothing waits for any exporter."""
+        await asyncio.gather(*(delivery.drained() for delivery in self.deliveries))
+
+    async def close(self) -> None:
+        """End every part; nothing is lost, since what was not delivered waits in the journal."""
+        await self.stop_receiving()
+        await _end(self._delivering)
+        await self._stack.aclose()
+        for component in [*self.receivers, *self.exporters]:
+            self._services.health.forget(component)
+
+    def waiting(self) -> int:
+        """Records that some exporter has not taken yet, each counted once."""
+        logs: dict[str, int] = {}
+        for delivery in self.deliveries:
+            behind = self._services.journal.waiting(delivery.cursor)
+            logs[delivery.cursor.log] = max(logs.get(delivery.cursor.log, 0), behind)
+        return sum(logs.values())
+
+    def taken(self) -> int:
+        """Records put into the journal since this generation was built."""
+        return sum(pipeline.taken for pipeline in self.pipelines)
+
+    def _context(self, part: Part) -> Context:
+        services = self._services
+        return Context(part.id, services.meter, services.health, services.clock, self.loaded.paths)
+
+    def _build(self, part: Part) -> Any:
+        return part.component.build(part.config, self._context(part))
+
+    def _pipeline(self, name: str) -> Pipeline:
+        config = self.loaded.pipelines[name]
+        processors: list[tuple[str, Processor]] = [
+            (each, self._build(self.loaded.processors[each])) for each in config.processors
+        ]
+        return Pipeline(name, processors, bool(config.dead_letter), self._services.clock)
+
+    def _deliveries(self) -> list[Delivery]:
+        deliveries = []
+        for name, config in self.loaded.pipelines.items():
+            refused = dead_letter_log(name) if config.dead_letter else None
+            for exporter in config.exporters:
+                deliveries.append(self._delivery(name, exporter, refused))
+            for exporter in config.dead_letter:
+                deliveries.append(self._delivery(dead_letter_log(name), exporter, None))
+        return deliveries
+
+    def _delivery(self, log_name: str, exporter: str, dead_letters: str | None) -> Delivery:
+        return Delivery(
+            Cursor(log_name, exporter),
+            self.exporters[exporter],
+            cast(DeliveryConfig, self.loaded.exporters[exporter].config),
+            self._services.journal,
+            self._context(self.loaded.exporters[exporter]),
+            dead_letter_log=dead_letters,
+        )
+
+    def _intake(self, receiver: str) -> Intake:
+        mine = [p for p in self.pipelines if receiver in self.loaded.pipelines[p.id].receivers]
+        return Intake(receiver, mine, self._services.journal, self._services.meter)
+
+    async def _keep_receiving(self, name: str, receiver: Receiver) -> None:
+        while True:
+            try:
+                await receiver.run(self._intake(name))
+            except Exception as fault:
+                log.exception("receiver failed; it starts again", extra={"component": name})
+                self._services.health.fail(name, "", f"{type(fault).__name__}; see the log", blocked=True)
+            else:
+                return
+            await self._services.clock.sleep(_RESTART_AFTER)
+
+
+def _unique(names: Any) -> list[str]:
+    return list(dict.fromkeys(names))
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
