@@ -1,4 +1,4 @@
-"""One configuration as running parts: receivers -> pipelines -> journal -> deliveries, started and stopped whole."""
+"""One configuration as running parts: receivers -> pipelines -> journal -> deliveries."""
 
 import asyncio
 import logging
@@ -131,20 +131,18 @@ class Generation:
         return Pipeline(name, processors, bool(config.dead_letter), self._services.clock)
 
     def _deliveries(self) -> list[Delivery]:
-        deliveries = []
+        deliveries: list[Delivery] = []
         for name, config in self.loaded.pipelines.items():
             refused = dead_letter_log(name) if config.dead_letter else None
-            for exporter in config.exporters:
-                deliveries.append(self._delivery(name, exporter, refused))
-            for exporter in config.dead_letter:
-                deliveries.append(self._delivery(dead_letter_log(name), exporter, None))
+            deliveries += [self._delivery(name, each, refused) for each in config.exporters]
+            deliveries += [self._delivery(dead_letter_log(name), each, None) for each in config.dead_letter]
         return deliveries
 
     def _delivery(self, log_name: str, exporter: str, dead_letters: str | None) -> Delivery:
         return Delivery(
             Cursor(log_name, exporter),
             self.exporters[exporter],
-            cast(DeliveryConfig, self.loaded.exporters[exporter].config),
+            cast("DeliveryConfig", self.loaded.exporters[exporter].config),
             self._services.journal,
             self._context(self.loaded.exporters[exporter]),
             dead_letter_log=dead_letters,

@@ -1,5 +1,7 @@
 """The pipelines as a picture: one line of text, mermaid, or dot."""
 
+from itertools import pairwise
+
 from shipper.config import Loaded, Part
 
 
@@ -34,7 +36,7 @@ def _edges(loaded: Loaded) -> list[tuple[str, str, bool]]:
         steps = [f"{each} of {name}" for each in config.processors]
         first = steps[0] if steps else journal
         edges += [(_name(loaded.receivers[each]), first, not steps) for each in config.receivers]
-        edges += [(here, there, False) for here, there in zip(steps, steps[1:], strict=False)]
+        edges += [(here, there, False) for here, there in pairwise(steps)]
         if steps:
             edges.append((steps[-1], journal, True))
         edges += [(journal, _name(loaded.exporters[each]), True) for each in config.exporters]

@@ -6,7 +6,7 @@ from typing import Literal
 
 from aiohttp import web
 
-from shipper.config import EndpointConfig
+from shipper.config import AdminConfig, MetricsConfig
 from shipper.net.server import Listener, ListenError
 
 log = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ class Listeners:
         self._open: dict[str, tuple[str, Listener]] = {}
 
     async def put(
-        self, name: str, config: EndpointConfig | Literal[False], app: Callable[[], web.Application]
+        self, name: str, config: AdminConfig | MetricsConfig | Literal[False], app: Callable[[], web.Application]
     ) -> None:
         """Make `name` listen where `config` says, with a fresh application; what listens there already stays.
 
