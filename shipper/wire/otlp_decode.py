@@ -1,0 +1,161 @@
+"""OTLP bytes to records: what exporters other than OTLP see, and dead letters.
+
+Takes whatever `otlp_encode` or any other OTLP sender writes, and skips fields it does not know.
+"""
+
+import struct
+from collections.abc import Callable
+from typing import Any, Final
+
+from shipper.core.component import Exported
+from shipper.core.record import UID, Record
+from shipper.wire.protobuf import fields, read_varint
+
+#: A bound on recursion for bytes that are not our own; protobuf libraries stop at 100 messages too.
+_MAX_DEPTH: Final = 64
+
+#: Messages below this size have one-byte lengths inside.
+_SHORT: Final = 0x80
+
+_double = struct.Struct("<d").unpack_from
+_fixed64 = struct.Struct("<Q").unpack_from
+
+
+def decode(payload: bytes) -> list[Exported]:
+    """The log records of a serialized `ExportLogsServiceRequest`, in order.
+
+    Raises:
+        ValueError: the bytes are no such message.
+    """
+    try:
+        return [
+            record
+            for tag, _, at, end in fields(payload, 0, len(payload))
+            if tag == 0x0A
+            for record in _resource_logs(payload, at, end)
+        ]
+    except (IndexError, struct.error) as fault:
+        raise ValueError("truncated message") from fault
+
+
+def _resource_logs(data: bytes, at: int, end: int) -> list[Exported]:
+    resource: dict[str, Any] = {}
+    scopes = []
+    for tag, _, start, stop in fields(data, at, end):
+        if tag == 0x0A:
+            resource |= _attributes(data, start, stop, 0x0A)
+        elif tag == 0x12:
+            scopes.append((start, stop))
+    return [record for start, stop in scopes for record in _scope_logs(data, start, stop, resource)]
+
+
+def _scope_logs(data: bytes, at: int, end: int, resource: dict[str, Any]) -> list[Exported]:
+    scope = ("", "")
+    records = []
+    for tag, _, start, stop in fields(data, at, end):
+        if tag == 0x0A:
+            named = {t: _text(data, a, b) for t, _, a, b in fields(data, start, stop) if t in (0x0A, 0x12)}
+            scope = (named.get(0x0A, ""), named.get(0x12, ""))
+        elif tag == 0x12:
+            records.append(_record(data, start, stop))
+    return [Exported(record, resource, scope) for record in records]
+
+
+def _record(data: bytes, at: int, end: int) -> Record:
+    record = Record("", "", "", 0, 0, None)
+    attributes = record.attributes
+    for tag, _, start, stop in fields(data, at, end):
+        if tag == 0x32:
+            key, value = _key_value(data, start, stop, 1)
+            attributes[key] = value
+        elif tag == 0x2A:
+            record.body = _any(data, start, stop, 0)
+        elif tag in _FIELDS:
+            name, read = _FIELDS[tag]
+            setattr(record, name, read(data, start, stop, 0))
+    return _lifted(record)
+
+
+def _lifted(record: Record) -> Record:
+    """The uid and the stream, which travel as attributes, are fields of a Record."""
+    uid = record.attributes.pop(UID, "")
+    stream = record.attributes.get("stream", "")
+    record.uid = uid if isinstance(uid, str) else str(uid)
+    record.stream = stream if isinstance(stream, str) else ""
+    return record
+
+
+def _attributes(data: bytes, at: int, end: int, tag: int, depth: int = 1) -> dict[str, Any]:
+    return dict([_key_value(data, a, b, depth) for t, _, a, b in fields(data, at, end) if t == tag])
+
+
+def _key_value(data: bytes, at: int, end: int, depth: int) -> tuple[str, Any]:
+    if end - at < _SHORT and data[at : at + 1] == b"\x0a":
+        split = at + 2 + data[at + 1]
+        if data[split : split + 1] == b"\x12" and split + 2 + data[split + 1] == end:
+            return data[at + 2 : split].decode("utf-8", "replace"), _any(data, split + 2, end, depth)
+    key, value = "", None
+    for tag, _, start, stop in fields(data, at, end):
+        if tag == 0x0A:
+            key = _text(data, start, stop)
+        elif tag == 0x12:
+            value = _any(data, start, stop, depth)
+    return key, value
+
+
+def _any(data: bytes, at: int, end: int, depth: int) -> Any:
+    if at == end:
+        return None
+    if depth > _MAX_DEPTH:
+        raise ValueError(f"values nested deeper than {_MAX_DEPTH}")
+    if data[at] == 0x0A and end - at < _SHORT and at + 2 + data[at + 1] == end:
+        return data[at + 2 : end].decode("utf-8", "replace")
+    value: Any = None
+    for tag, _, start, stop in fields(data, at, end):
+        if tag in _VALUES:
+            value = _VALUES[tag](data, start, stop, depth)
+    return value
+
+
+def _text(data: bytes, at: int, end: int, _depth: int = 0) -> str:
+    return data[at:end].decode("utf-8", "replace")
+
+
+def _unsigned(data: bytes, at: int, _end: int, _depth: int) -> int:
+    return read_varint(data, at)[0]
+
+
+def _signed(data: bytes, at: int, _end: int, _depth: int) -> int:
+    number = read_varint(data, at)[0]
+    return number - 2**64 if number >= 2**63 else number
+
+
+def _time(data: bytes, at: int, _end: int, _depth: int) -> int:
+    return int(_fixed64(data, at)[0])
+
+
+def _list(data: bytes, at: int, end: int, depth: int) -> list[Any]:
+    return [_any(data, a, b, depth + 1) for tag, _, a, b in fields(data, at, end) if tag == 0x0A]
+
+
+_Read = Callable[[bytes, int, int, int], Any]
+
+#: Fields of a LogRecord by tag: which one of Record, and how it is read.
+_FIELDS: Final[dict[int, tuple[str, _Read]]] = {
+    0x09: ("timestamp", _time),
+    0x10: ("severity_number", _unsigned),
+    0x1A: ("severity_text", _text),
+    0x59: ("observed", _time),
+    0x62: ("event_name", _text),
+}
+
+#: The kinds of AnyValue by tag.
+_VALUES: Final[dict[int, _Read]] = {
+    0x0A: _text,
+    0x10: lambda data, at, _end, _depth: read_varint(data, at)[0] != 0,
+    0x18: _signed,
+    0x21: lambda data, at, _end, _depth: _double(data, at)[0],
+    0x2A: _list,
+    0x32: lambda data, at, end, depth: _attributes(data, at, end, 0x0A, depth + 1),
+    0x3A: lambda data, at, end, _depth: data[at:end],
+}

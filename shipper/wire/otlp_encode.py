@@ -1,0 +1,179 @@
+"""Records to OTLP bytes: written out by hand because this is where most of the shipper's time would go.
+
+Message and field numbers: opentelemetry-proto, `logs/v1/logs.proto` and `common/v1/common.proto`. Fields stand in
+the order of their numbers and defaults are left out, so the bytes are those the protobuf library writes.
+"""
+
+import struct
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from shipper.core.batch import BodyKind, Scope
+from shipper.core.record import UID, Record
+from shipper.wire import jsontext
+from shipper.wire.protobuf import VARINTS, framed, varint
+
+#: Deeper values become JSON text: protobuf libraries refuse messages nested over 100 deep, a level takes three.
+MAX_DEPTH: Final = 20
+
+_CACHED_KEYS: Final = 4096
+_CACHED_KEY_SIZE: Final = 128
+_INLINE: Final = 124
+"""Strings shorter than this have one-byte lengths in all the messages around them."""
+
+_STRINGS: Final = tuple(bytes((0x12, n + 2, 0x0A, n)) for n in range(_INLINE))
+_INTS: Final = tuple(bytes((0x12, n + 1, 0x18)) for n in range(11))
+_TRUE: Final = b"\x12\x02\x10\x01"
+_FALSE: Final = b"\x12\x02\x10\x00"
+_NULL: Final = b"\x12\x00"
+_LEAD: Final = 2048
+_IN_LIST: Final = tuple(b"\x0a" + VARINTS[n] for n in range(_LEAD))
+_IN_RECORD: Final = tuple(b"\x32" + VARINTS[n] for n in range(_LEAD))
+
+_INT64_MAX: Final = 2**63 - 1
+_INT64_MIN: Final = -(2**63)
+_double = struct.Struct("<d").pack
+_fixed64 = struct.Struct("<Q").pack
+
+_keys: dict[str, bytes] = {}
+
+
+def encode(records: Sequence[Record], resource: Mapping[str, Any], scope: Scope, body: BodyKind = "map") -> bytes:
+    r"""A serialized `ExportLogsServiceRequest` of one `ResourceLogs` with one `ScopeLogs`.
+
+    `Record.uid` becomes the attribute `log.record.uid`. What OTLP can't hold becomes text: integers beyond 64
+    bits, lone surrogates (`\udXXX`), NaN and infinities, values nested deeper than 20 levels (their JSON).
+    With body "json" the body is one string of JSON.
+    """
+    logs = framed(b"\x0a", _scope(scope))
+    own = _json_body if body == "json" else _map_body
+    content = b"".join([part for record in records for part in _record(record, own(record.body))])
+    resource_message = _pairs(resource, _IN_LIST, b"\x0a", 1)
+    return framed(b"\x0a", framed(b"\x0a", resource_message) + framed(b"\x12", logs + content))
+
+
+def _scope(scope: Scope) -> bytes:
+    name, version = _text(scope[0]), _text(scope[1])
+    return (framed(b"\x0a", name) if name else b"") + (framed(b"\x12", version) if version else b"")
+
+
+def _record(record: Record, body: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+    attributes = record.attributes
+    if UID in attributes:
+        attributes = {key: value for key, value in attributes.items() if key != UID}
+    name = record.event_name
+    tail = (
+        framed(b"\x32", (_keys.get(UID) or _key(UID)) + _tail(record.uid, 1))
+        + _pairs(attributes, _IN_RECORD, b"\x32", 1)
+        + (b"\x59" + _time(record.observed) if record.observed else b"")
+        + (framed(b"\x62", _text(name)) if name else b"")
+    )
+    head = (b"\x09" + _time(record.timestamp) if record.timestamp else b"") + _severity(record)
+    length = len(head) + len(body) + len(tail)
+    return b"\x12", varint(length), head, body, tail
+
+
+def _severity(record: Record) -> bytes:
+    number, text = record.severity_number, record.severity_text
+    return (b"\x10" + varint(number) if number else b"") + (framed(b"\x1a", _text(text)) if text else b"")
+
+
+def _time(nanoseconds: int) -> bytes:
+    return _fixed64(min(max(nanoseconds, 0), 0xFFFFFFFFFFFFFFFF))
+
+
+def _map_body(body: Any) -> bytes:
+    return b"\x2a" + _tail(body, 0)[1:]
+
+
+def _json_body(body: Any) -> bytes:
+    text = jsontext.dumps(body)
+    return framed(b"\x2a", framed(b"\x0a", text))
+
+
+def _text(text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", "backslashreplace")
+
+
+def _key(key: Any) -> bytes:
+    """The `key` field of a KeyValue. Remembered if short; a flood of made-up keys can't fill the memory."""
+    prefix = framed(b"\x0a", _text(key if isinstance(key, str) else str(key)))
+    if prefix == b"\x0a\x00":
+        return b""
+    if len(prefix) <= _CACHED_KEY_SIZE and isinstance(key, str):
+        if len(_keys) >= _CACHED_KEYS:
+            _keys.clear()
+        _keys[key] = prefix
+    return prefix
+
+
+def _pairs(values: Mapping[Any, Any], leads: tuple[bytes, ...], tag: bytes, depth: int) -> bytes:
+    """KeyValues, each as a field of its parent; `leads` are `tag` and length, by length."""
+    out: list[bytes] = []
+    known = _keys.get
+    for key, value in values.items():
+        prefix = known(key) or _key(key)
+        kind = type(value)
+        if kind is str:
+            try:
+                raw = value.encode()
+            except UnicodeEncodeError:
+                raw = _text(value)
+            size = len(raw)
+            pair = prefix + _STRINGS[size] + raw if size < _INLINE else prefix + _long_string(raw)
+        elif kind is int and _INT64_MIN <= value <= _INT64_MAX:
+            raw = varint(value)
+            pair = prefix + _INTS[len(raw)] + raw
+        else:
+            pair = prefix + _tail(value, depth)
+        size = len(pair)
+        out.append((leads[size] if size < _LEAD else tag + varint(size)) + pair)
+    return b"".join(out)
+
+
+def _long_string(raw: bytes) -> bytes:
+    return framed(b"\x12", framed(b"\x0a", raw))
+
+
+def _tail(value: Any, depth: int) -> bytes:
+    """The `value` field of a KeyValue: tag 2, length, AnyValue."""
+    if value is None:
+        return _NULL
+    if value is True:
+        return _TRUE
+    if value is False:
+        return _FALSE
+    return framed(b"\x12", _any(value, depth))
+
+
+def _any(value: Any, depth: int) -> bytes:
+    """An AnyValue."""
+    kind = type(value)
+    if kind is list or kind is dict:
+        return _nested(value, depth)
+    if isinstance(value, (Mapping, list, tuple)):
+        return _nested(value, depth)
+    if isinstance(value, bytes):
+        return framed(b"\x3a", value)
+    return _scalar(jsontext.scalar(value))
+
+
+def _nested(value: Mapping[Any, Any] | Sequence[Any], depth: int) -> bytes:
+    if depth >= MAX_DEPTH:
+        return framed(b"\x0a", jsontext.dumps(value))
+    if isinstance(value, Mapping):
+        return framed(b"\x32", _pairs(value, _IN_LIST, b"\x0a", depth + 1))
+    return framed(b"\x2a", b"".join([b"\x0a" + _tail(item, depth + 1)[1:] for item in value]))
+
+
+def _scalar(value: str | int | float | bool | None) -> bytes:
+    if isinstance(value, str):
+        return framed(b"\x0a", value.encode())
+    if isinstance(value, bool):
+        return b"\x10\x01" if value else b"\x10\x00"
+    if isinstance(value, int):
+        return b"\x18" + varint(value)
+    return b"" if value is None else b"\x21" + _double(value)

@@ -1,0 +1,99 @@
+"""The protobuf wire format: varints and lengths, as far as OTLP needs them."""
+
+from typing import Final
+
+_TABLE: Final = 1 << 14
+
+
+def _slow_varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+#: Varints of up to two bytes, by number.
+VARINTS: Final = tuple(_slow_varint(n) for n in range(_TABLE))
+_LOW: Final = tuple(bytes((n & 0x7F | 0x80, n >> 7 | 0x80)) for n in range(_TABLE))
+
+
+def varint(number: int) -> bytes:
+    """A number of up to 64 bits; negative ones as their two's complement."""
+    if 0 <= number < _TABLE:
+        return VARINTS[number]
+    number &= 0xFFFFFFFFFFFFFFFF
+    out = b""
+    while number >= _TABLE:
+        out += _LOW[number & 0x3FFF]
+        number >>= 14
+    return out + VARINTS[number]
+
+
+def framed(tag: bytes, content: bytes) -> bytes:
+    """A length-delimited field; `tag` is the encoded field number and wire type."""
+    return tag + varint(len(content)) + content
+
+
+def read_varint(data: bytes, at: int) -> tuple[int, int]:
+    """The number at `at` and the place behind it.
+
+    Raises:
+        ValueError: there is no varint.
+    """
+    number = shift = 0
+    for place in range(at, min(at + 10, len(data))):
+        byte = data[place]
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return number & 0xFFFFFFFFFFFFFFFF, place + 1
+        shift += 7
+    raise ValueError("truncated or overlong varint")
+
+
+def skip(data: bytes, at: int, wire_type: int) -> int:
+    """The place behind an unknown field's value.
+
+    Raises:
+        ValueError: the wire type is none of today's.
+    """
+    if wire_type == 0:
+        return read_varint(data, at)[1]
+    if wire_type == 1:
+        return at + 8
+    if wire_type == 2:
+        length, at = read_varint(data, at)
+        return at + length
+    if wire_type == 5:
+        return at + 4
+    raise ValueError(f"wire type {wire_type}")
+
+
+def fields(data: bytes, at: int, end: int) -> list[tuple[int, int, int, int]]:
+    """The fields of the message between two places.
+
+    Each as its tag (number and wire type), its start, its value's start (behind a length), and its end.
+
+    Raises:
+        ValueError: the bytes are no protobuf message.
+    """
+    found = []
+    while at < end:
+        first = at
+        tag = data[at]
+        at += 1
+        if tag > 0x7F:
+            tag, at = read_varint(data, first)
+        if tag & 7 == 2:
+            length = data[at] if at < end else 0x80
+            at += 1
+            if length > 0x7F:
+                length, at = read_varint(data, at - 1)
+            value, at = at, at + length
+        else:
+            value, at = at, skip(data, at, tag & 7)
+        found.append((tag, first, value, at))
+    if at != end:
+        raise ValueError("a field is longer than its message")
+    return found
