@@ -1,0 +1,42 @@
+"""The `shipper` command. A subcommand's module is imported when it is called, so that `run` imports little."""
+
+import importlib
+from typing import Final, cast
+
+import click
+
+from shipper import __version__
+
+#: Every subcommand, in the order in which people meet them.
+COMMANDS: Final[dict[str, str]] = {
+    "run": "shipper.cli.run:run",
+    "validate": "shipper.cli.validate:validate",
+    "graph": "shipper.cli.graph:graph",
+    "config": "shipper.cli.config:config",
+    "components": "shipper.cli.components:components",
+    "schema": "shipper.cli.schema:schema",
+}
+
+
+class _Lazy(click.Group):
+    """A group that imports a subcommand only when it is used or listed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's interface
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        reference = COMMANDS.get(cmd_name)
+        if reference is None:
+            return None
+        module, _, attribute = reference.partition(":")
+        return cast("click.Command", getattr(importlib.import_module(module), attribute))
+
+
+@click.command(
+    cls=_Lazy,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    epilog="Start with: shipper validate -c pipelines.yaml",
+)
+@click.version_option(__version__, prog_name="shipper")
+def main() -> None:
+    """Ship GitHub audit logs and security alerts to any OpenTelemetry or syslog backend."""

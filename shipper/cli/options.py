@@ -1,0 +1,64 @@
+"""What several commands share: `-c`, durations, and how a configuration is loaded and its faults are told."""
+
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from shipper.config import Diagnostic, Invalid, Loaded
+from shipper.config import load as load_file
+from shipper.core.units import parse_duration
+from shipper.service import registry
+
+#: The configuration is wrong (`EX_CONFIG` of sysexits.h).
+BAD_CONFIGURATION: Final = 78
+
+config_option: Callable[[Any], Any] = click.option(
+    "-c",
+    "--config",
+    type=click.Path(path_type=Path),
+    default="pipelines.yaml",
+    show_default=True,
+    metavar="FILE",
+    help="The configuration.",
+)
+
+
+class _Duration(click.ParamType[float]):
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+duration: Final = _Duration()
+"""An option's type: seconds, written as `20s`, `5m`, `24h`."""
+
+
+def load(path: Path) -> Loaded:
+    """The configuration with this machine's environment and every component there is; raises `Invalid`."""
+    return load_file(path, registry.find, os.environ, names=registry.names)
+
+
+def load_or_exit(path: Path) -> Loaded:
+    """The configuration; where it is wrong, every fault on stderr and exit code 78."""
+    try:
+        return load(path)
+    except Invalid as invalid:
+        tell(invalid.diagnostics)
+        sys.exit(BAD_CONFIGURATION)
+
+
+def tell(diagnostics: Sequence[Diagnostic]) -> None:
+    """Each on a line of stderr, in colours where somebody looks."""
+    color = sys.stderr.isatty() and "NO_COLOR" not in os.environ
+    for diagnostic in diagnostics:
+        click.echo(diagnostic.format(color=color), err=True)

@@ -1,0 +1,30 @@
+"""The configuration file: YAML with positions, expansions, typed models, and every fault with its line."""
+
+from shipper.config.diagnostics import Diagnostic, Invalid
+from shipper.config.loading import Loaded, Part, load
+from shipper.config.models import (
+    AdminConfig,
+    MetricsConfig,
+    PipelineConfig,
+    StorageConfig,
+    TelemetryConfig,
+    TestConfig,
+    TestEvents,
+    TestExpectation,
+)
+
+__all__ = [
+    "AdminConfig",
+    "Diagnostic",
+    "Invalid",
+    "Loaded",
+    "MetricsConfig",
+    "Part",
+    "PipelineConfig",
+    "StorageConfig",
+    "TelemetryConfig",
+    "TestConfig",
+    "TestEvents",
+    "TestExpectation",
+    "load",
+]

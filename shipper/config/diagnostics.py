@@ -1,0 +1,83 @@
+"""What is wrong with a configuration, and where: one line each, all at once, sorted."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+from shipper.core.errors import ShipperError
+
+Loc = tuple[str | int, ...]
+
+Severity = Literal["error", "warning"]
+
+_COLORS: Final = {"error": "\033[31;1m", "warning": "\033[33;1m"}
+
+
+class Mark(NamedTuple):
+    """A position in a file, counted from 1."""
+
+    line: int
+    column: int
+
+
+START: Final = Mark(1, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One fault of a configuration file and its position."""
+
+    file: str
+    line: int
+    column: int
+    severity: Severity
+    code: str
+    """The kind of fault, in kebab-case; docs/errors.md has a section for each."""
+    path: str
+    """The way to it through the file: `receivers.github.organizations[0]`; empty for the file itself."""
+    message: str
+
+    def __str__(self) -> str:
+        return self.format()
+
+    def format(self, *, color: bool = False) -> str:
+        """`FILE:LINE:COLUMN: error[CODE]: path: message`, on one line whatever the file holds."""
+        what = f"{self.severity}[{self.code}]"
+        place = f"{self.file}:{self.line}:{self.column}"
+        rest = ": ".join(part for part in (self.path, self.message) if part)
+        if color:
+            return f"\033[1m{place}:\033[0m {_COLORS[self.severity]}{what}\033[0m: {printable(rest)}"
+        return printable(f"{place}: {what}: {rest}")
+
+
+class Invalid(ShipperError):  # noqa: N818 - named by what the file is
+    """A configuration file can't be used; carries all that was found, warnings included."""
+
+    def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:
+        self.diagnostics = ordered(diagnostics)
+        super().__init__("\n".join(diagnostic.format() for diagnostic in self.diagnostics))
+
+
+def ordered(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
+    """As they stand in the file, each once."""
+    return sorted(
+        set(diagnostics), key=lambda d: (d.file, d.line, d.column, d.severity, d.code, d.path, d.message)
+    )
+
+
+def dotted(loc: Loc) -> str:
+    """A path as people write it: `rules[0].match`; a key that would be ambiguous is quoted."""
+    text = ""
+    for step in loc:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        else:
+            shown = step if re.fullmatch(r"[^\s.\[\]\"']+", step) else f'"{step}"'
+            text += f".{shown}" if text else shown
+    return text
+
+
+def printable(text: str) -> str:
+    """Text on one line: what somebody put into a file must not steer a terminal or start another line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)

@@ -1,0 +1,32 @@
+"""What people who come from the Collector write by habit, and what stands for it here."""
+
+from dataclasses import replace
+from typing import Final
+
+from shipper.core.errors import Problem
+
+_HABITS: Final = {
+    ("processors", "batch"): "batching is part of every exporter here: exporters.ID.batch",
+    ("processors", "memory_limiter"): "memory is bounded by the journal: extensions.storage.max_size",
+    ("processors", "filter"): "use `rules` with `drop: true`",
+    ("processors", "attributes"): "use `rules` with `set`, or `redact`",
+    ("processors", "transform"): "use `rules` with `set`, or `redact`",
+    ("exporters", "logging"): "it is called debug",
+    ("exporters", "otlp_grpc"): "it is called otlp",
+    ("exporters", "otlp_http"): "it is called otlphttp",
+    ("exporters", "otlphttp_logs"): "it is called otlphttp",
+    ("extensions", "health_check"): "probes are service.admin",
+    ("extensions", "healthcheckv2"): "probes are service.admin",
+    ("extensions", "file_storage"): "it is called storage",
+    ("service", "extensions"): "extensions need not be listed; what is defined is used",
+    ("connectors",): "there are no connectors; a receiver may stand in several pipelines",
+}
+
+
+def hint(problem: Problem) -> Problem:
+    """The same problem, with the name the thing has here where it is a Collector's."""
+    steps = [str(step).partition("/")[0] for step in problem.loc]
+    said = _HABITS.get(tuple(steps))
+    if said is None or problem.code not in ("unknown-key", "unknown-component"):
+        return problem
+    return replace(problem, message=f"{problem.message.partition(' (did')[0].partition(';')[0]}; {said}")

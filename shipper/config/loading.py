@@ -1,0 +1,296 @@
+"""Loads a configuration: the file, its expansions, its models, its components' own checks; all faults at once."""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from pydantic import BaseModel, SecretStr
+
+from shipper.config import nodes, references
+from shipper.config.diagnostics import START, Diagnostic, Invalid, Loc, Mark, dotted, ordered
+from shipper.config.expansion import Expansion
+from shipper.config.hints import hint
+from shipper.config.models import (
+    AdminConfig,
+    FileConfig,
+    PipelineConfig,
+    StorageConfig,
+    TelemetryConfig,
+    TestConfig,
+)
+from shipper.config.references import SECTIONS, wrong_id
+from shipper.config.suggestions import listed, suggest
+from shipper.config.validation import validate
+from shipper.core.component import Component, Kind, Paths
+from shipper.core.errors import ConfigError, Problem
+
+#: Bytes of the largest file that is read as a configuration.
+MAX_FILE: Final = 16 * 2**20
+
+Find = Callable[[Kind, str], Component[Any, Any] | None]
+Names = Callable[[Kind], Iterable[str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A component that the file defines."""
+
+    id: str
+    component: Component[Any, Any]
+    config: Any
+    """An instance of `component.config`."""
+
+
+@dataclass(frozen=True)
+class RecordingPaths(Paths):
+    """Remembers which files were looked for, so that `--watch` sees them change."""
+
+    read: set[Path] = field(default_factory=set, compare=False, repr=False)
+
+    def input(self, path: str) -> Path:
+        """The file to read: the first that exists, else where it was looked for first."""
+        found = super().input(path)
+        self.read.add(found.absolute())
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A configuration that can be built."""
+
+    path: Path
+    receivers: dict[str, Part]
+    processors: dict[str, Part]
+    exporters: dict[str, Part]
+    storage: StorageConfig
+    pipelines: dict[str, PipelineConfig]
+    telemetry: TelemetryConfig
+    admin: AdminConfig | Literal[False]
+    tests: list[TestConfig]
+    warnings: list[Diagnostic]
+    paths: Paths
+    secrets: set[str]
+    """Every secret value, for masking the log."""
+    frame: FileConfig
+    """The file's own keys as validated; `model_fields_set` tells what was written."""
+    _recorded: set[Path]
+
+    @property
+    def files(self) -> set[Path]:
+        """Every file that was read, this one included, for watching."""
+        recorded = self.paths.read if isinstance(self.paths, RecordingPaths) else set()
+        return self._recorded | recorded
+
+
+def load(
+    path: Path,
+    find: Find,
+    env: Mapping[str, str],
+    working: Path | None = None,
+    *,
+    names: Names | None = None,
+) -> Loaded:
+    """Load a configuration file.
+
+    Args:
+        path: the file; diagnostics name it as it is given here.
+        find: the component of a kind and type, None where there is none.
+        env: the variables of `${env:NAME}`.
+        working: where relative paths start; the working directory.
+        names: the types there are, for suggestions.
+
+    Raises:
+        Invalid: with everything that is wrong.
+    """
+    paths = RecordingPaths(working or Path.cwd(), path.absolute().parent)
+    return _Loading(path, paths, env, find, names or (lambda _kind: ())).load()
+
+
+class _Loading:
+    """One loading; collects diagnostics on the way."""
+
+    def __init__(
+        self, path: Path, paths: RecordingPaths, env: Mapping[str, str], find: Find, names: Names
+    ) -> None:
+        self._path = path
+        self._paths = paths
+        self._find = find
+        self._names = names
+        self._expansion = Expansion(env, paths)
+        self._diagnostics: list[Diagnostic] = []
+        self._root: nodes.Node = nodes.Mapping()
+
+    def load(self) -> Loaded:
+        """The configuration, or `Invalid`."""
+        try:
+            self._read()
+            self._report((), self._expansion.apply(self._root))
+            frame, problems = validate(FileConfig, self._root)
+        except nodes.Malformed as malformed:
+            self._fault(malformed.fault)
+            raise Invalid(self._diagnostics) from None
+        self._report((), (hint(problem) for problem in problems))
+        self._report((), references.check(self._root, self._names))
+        parts = {kind: dict(self._parts(kind, section)) for kind, section in SECTIONS.items()}
+        self._report((), self._missing_test_files(frame.tests if frame else []))
+        if frame is None or any(diagnostic.severity == "error" for diagnostic in self._diagnostics):
+            raise Invalid(self._diagnostics)
+        return self._loaded(frame, parts)
+
+    def _loaded(self, frame: FileConfig, parts: dict[Kind, dict[str, Part]]) -> Loaded:
+        secrets = set(self._expansion.secrets)
+        for part in [part for defined in parts.values() for part in defined.values()]:
+            secrets.update(_secrets(part.config))
+        secrets.update(_secrets(frame.service))
+        return Loaded(
+            path=self._path,
+            receivers=parts["receiver"],
+            processors=parts["processor"],
+            exporters=parts["exporter"],
+            storage=frame.extensions.storage,
+            pipelines=frame.service.pipelines,
+            telemetry=frame.service.telemetry,
+            admin=frame.service.admin,
+            tests=frame.tests,
+            warnings=ordered(self._diagnostics),
+            paths=self._paths,
+            secrets=secrets,
+            frame=frame,
+            _recorded={self._path.absolute(), *self._expansion.files},
+        )
+
+    # The file
+
+    def _read(self) -> None:
+        composer = nodes.Composer(self._text())
+        root = composer.compose()
+        for fault in composer.faults:
+            self._fault(fault)
+        if root is None or (isinstance(root, nodes.Scalar) and root.value is None):
+            raise _unusable("yaml-empty", "the file holds nothing; `shipper init` writes one to start from")
+        if not isinstance(root, nodes.Mapping):
+            raise _unusable("yaml-syntax", "the file must be a map: receivers, processors, exporters, service")
+        for key in [key for key in root.entries if key.startswith("x-")]:
+            del root.entries[key]
+        self._root = root
+
+    def _text(self) -> str:
+        try:
+            with self._path.open("rb") as opened:
+                content = opened.read(MAX_FILE + 1)
+        except OSError as error:
+            reason = (error.strerror or "it is not readable").lower()
+            raise _unusable("unreadable-file", f"the configuration can't be read: {reason}") from None
+        if len(content) > MAX_FILE:
+            raise _unusable("yaml-too-large", "the configuration holds more than 16 MiB")
+        try:
+            return content.decode("utf-8-sig")
+        except UnicodeDecodeError as error:
+            before = content[: error.start].decode("utf-8-sig", "replace")
+            mark = Mark(before.count("\n") + 1, len(before) - before.rfind("\n"))
+            fault = nodes.Fault(mark, "yaml-character", (), "a byte that is not UTF-8; save the file as UTF-8")
+            raise nodes.Malformed(fault) from None
+
+    # Components
+
+    def _parts(self, kind: Kind, section: str) -> Iterator[tuple[str, Part]]:
+        defined = nodes.find(self._root, (section,))
+        if not isinstance(defined, nodes.Mapping):
+            return
+        for name, item in defined.entries.items():
+            part = self._part(kind, section, name, item.node)
+            if part:
+                yield name, part
+
+    def _part(self, kind: Kind, section: str, name: str, node: nodes.Node) -> Part | None:
+        loc = (section, name)
+        wrong = wrong_id(name)
+        if wrong:
+            self._report(loc, [Problem((), "bad-id", wrong, at_key=True)])
+            return None
+        component = self._component(kind, loc, name.partition("/")[0])
+        if component is None:
+            return None
+        config, problems = validate(component.config, node)
+        self._report(loc, problems)
+        failed = any(scalar.failed for _, scalar in nodes.scalars(node))
+        if config is None or failed:
+            return None
+        self._report(loc, self._checked(component, config))
+        return Part(name, component, config)
+
+    def _component(self, kind: Kind, loc: Loc, type_name: str) -> Component[Any, Any] | None:
+        try:
+            component = self._find(kind, type_name)
+        except ImportError as error:
+            said = f"the {kind} {type_name} can't be loaded: {error}"
+            self._report(loc, [Problem((), "component-import", said, at_key=True)])
+            return None
+        if component is None:
+            known = sorted(self._names(kind))
+            near = suggest(type_name, known) or (f"; there are {listed(known, 30)}" if known else "")
+            problem = Problem(
+                loc, "unknown-component", f"there is no {kind} of type {type_name}{near}", at_key=True
+            )
+            self._report((), [hint(problem)])
+        return component
+
+    def _checked(self, component: Component[Any, Any], config: BaseModel) -> list[Problem]:
+        """What the component finds by itself, offline."""
+        try:
+            return list(component.check(config, self._paths))
+        except ConfigError as error:
+            return error.problems
+        except OSError as error:
+            name = f" {error.filename}" if error.filename else ""
+            return [Problem((), "unreadable-file", f"the file{name} can't be read: {error.strerror}", at_key=True)]
+
+    def _missing_test_files(self, tests: list[TestConfig]) -> Iterator[Problem]:
+        for index, test in enumerate(tests):
+            where: Loc = ("tests", index, "input") if test.input else ("tests", index)
+            if test.source.file and not self._paths.input(test.source.file).is_file():
+                yield Problem((*where, "file"), "missing-file", f"there is no file {test.source.file}")
+
+    # Diagnostics
+
+    def _report(self, prefix: Loc, problems: Iterable[Problem]) -> None:
+        for problem in problems:
+            loc = (*prefix, *problem.loc)
+            mark = nodes.locate(self._root, loc, at_key=problem.at_key)
+            message = self._masked(problem.message)
+            self._diagnostics.append(
+                Diagnostic(str(self._path), *mark, problem.severity, problem.code, dotted(loc), message)
+            )
+
+    def _fault(self, fault: nodes.Fault) -> None:
+        self._diagnostics.append(
+            Diagnostic(str(self._path), *fault.mark, "error", fault.code, dotted(fault.loc), fault.message)
+        )
+
+    def _masked(self, message: str) -> str:
+        """The message without anything secret: a component may have quoted its configuration."""
+        for secret in sorted(self._expansion.secrets, key=len, reverse=True):
+            if len(secret) >= 4:
+                message = message.replace(secret, "***")
+        return message
+
+
+def _unusable(code: str, message: str) -> nodes.Malformed:
+    return nodes.Malformed(nodes.Fault(START, code, (), message))
+
+
+def _secrets(value: Any) -> Iterator[str]:
+    """Every secret inside a validated configuration."""
+    if isinstance(value, SecretStr):
+        if value.get_secret_value():
+            yield value.get_secret_value()
+    elif isinstance(value, BaseModel):
+        for name in type(value).model_fields:
+            yield from _secrets(getattr(value, name))
+    elif isinstance(value, dict):
+        for inner in value.values():
+            yield from _secrets(inner)
+    elif isinstance(value, (list, tuple)):
+        for inner in value:
+            yield from _secrets(inner)
