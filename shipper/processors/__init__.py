@@ -1,0 +1,1 @@
+"""Processors: functions of records that run between a receiver and the journal."""
