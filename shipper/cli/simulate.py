@@ -1,0 +1,244 @@
+"""`shipper simulate github`: a GitHub organization on localhost, for trials and tests."""
+
+import asyncio
+import signal
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import click
+
+from shipper.core.errors import ShipperError
+from shipper.core.units import parse_duration
+from shipper.simulator import DEFAULT_ORGANIZATION, DEFAULT_PORT, Options, Simulator
+from shipper.simulator.clock import SimulatedClock
+from shipper.simulator.faults import KINDS, FaultError, parse
+from shipper.simulator.samples import SampleError, load, newest, shifted
+
+_EPILOG = """\b
+Examples:
+  shipper simulate github
+  shipper simulate github --port 9180 --organizations acme-corp,tidewatch --rate 5
+  shipper simulate github --backlog 50000 --backlog-period 30d --rate 0
+  shipper simulate github --events page.json
+  shipper simulate github --fault audit_log:403-permission --fault 'code_scanning:503#1-3'
+"""
+
+
+class _Duration(click.ParamType[float]):
+    """Seconds, written 30s, 5m, 24h."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class _Moment(click.ParamType[int]):
+    """Nanoseconds since the epoch, written in RFC 3339."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        try:
+            moment = datetime.fromisoformat(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return int(moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()) * 10**9
+
+
+def _organizations(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    if value.isdigit():
+        return (DEFAULT_ORGANIZATION, *(f"{DEFAULT_ORGANIZATION}-{n}" for n in range(2, int(value) + 1)))
+    return tuple(filter(None, value.split(",")))
+
+
+def _faults(_: click.Context, param: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    try:
+        for spec in value:
+            parse(spec)
+    except FaultError as error:
+        raise click.BadParameter(str(error), param=param) from error
+    return value
+
+
+def _sample(_: click.Context, param: click.Parameter, value: Path | None) -> tuple[Any, ...] | None:
+    try:
+        return None if value is None else load(value)
+    except (OSError, SampleError) as error:
+        raise click.BadParameter(str(error), param=param) from error
+
+
+def _share(_: click.Context, __: click.Parameter, value: float) -> float:
+    return value / 100
+
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+_PERCENT = click.FloatRange(0, 100)
+_DEMO = Options()
+
+
+@click.group()
+def simulate() -> None:
+    """Simulate a source on localhost, for trials and tests."""
+
+
+@simulate.command(epilog=_EPILOG)
+@click.option(
+    "--port", default=DEFAULT_PORT, show_default=True, type=click.IntRange(0, 65535), help="0: a free one."
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--organizations", callback=_organizations, help="Logins, or how many. Default: any login is served."
+)
+@click.option("--enterprise", help="The enterprise's slug. Default: any slug is served.")
+@click.option("--seed", default=0, show_default=True, help="The same seed makes the same events.")
+@click.option(
+    "--rate", default=_DEMO.rate, show_default=True, type=click.FloatRange(0), help="Live events a second."
+)
+@click.option(
+    "--speed",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(0, min_open=True),
+    help="Simulated seconds in a real one.",
+)
+@click.option("--start", type=_Moment(), help="When simulated time starts (RFC 3339). Default: now.")
+@click.option("--clock-skew", "skew", default="0", type=_Duration(), help="How far GitHub's clock is ahead.")
+@click.option("--backlog", default=_DEMO.backlog, show_default=True, type=click.IntRange(0), help="Past events.")
+@click.option("--backlog-period", default="1h", show_default=True, type=_Duration(), help="How far back they go.")
+@click.option(
+    "--late",
+    default=100 * _DEMO.late,
+    show_default=True,
+    type=_PERCENT,
+    callback=_share,
+    help="Percentage of events that show up late.",
+)
+@click.option("--late-bound", default="2m", show_default=True, type=_Duration(), help="How late they may be.")
+@click.option(
+    "--ties",
+    default=100 * _DEMO.ties,
+    show_default=True,
+    type=_PERCENT,
+    callback=_share,
+    help="Percentage of events with the timestamp of the one before.",
+)
+@click.option(
+    "--oddities",
+    default=100 * _DEMO.oddities,
+    show_default=True,
+    type=_PERCENT,
+    callback=_share,
+    help="Percentage of events that break GitHub's own schema.",
+)
+@click.option(
+    "--alerts", default=_DEMO.alerts, show_default=True, type=click.IntRange(0), help="Past changes of alerts."
+)
+@click.option(
+    "--alert-interval",
+    default="20s",
+    show_default=True,
+    type=_Duration(),
+    help="Between changes of alerts; 0: none.",
+)
+@click.option(
+    "--events",
+    "event_file",
+    type=_FILE,
+    callback=_sample,
+    help="Serve this page or NDJSON file as the audit log, exactly as it is, and nothing else.",
+)
+@click.option("--alert-file", type=_FILE, callback=_sample, help="Serve these alerts, exactly as they are.")
+@click.option("--shift", is_flag=True, help="Move the times of --events so that the newest is now.")
+@click.option(
+    "--server-version", help="Be an Enterprise Server of this version: /api/v3, page numbers, no limits."
+)
+@click.option("--no-include", is_flag=True, help="Answer `include` with 404, as old Enterprise Servers do.")
+@click.option("--rate-limits/--no-rate-limits", default=None, help="Default: on, and off for Enterprise Server.")
+@click.option("--core-limit", default=_DEMO.core_limit, show_default=True, help="Calls an hour.")
+@click.option("--audit-log-limit", default=_DEMO.audit_log_limit, show_default=True, help="Calls an hour.")
+@click.option("--others", default=0.0, help="Calls an hour that others with the same token make.")
+@click.option("--token", "tokens", multiple=True, help="A token to accept; may be repeated. Default: any.")
+@click.option("--app-public-key", type=click.File(), help="PEM file to verify the App's JWTs with.")
+@click.option(
+    "--fault",
+    "faults",
+    multiple=True,
+    callback=_faults,
+    metavar="STREAM[@LOGIN]:KIND[=VALUE][#NTH][%SHARE]",
+    help="A fault; may be repeated. `--faults` lists the kinds.",
+)
+@click.option("--faults", "list_faults", is_flag=True, help="List the kinds of faults and exit.")
+def github(list_faults: bool, **choices: Any) -> None:
+    """A GitHub organization on localhost: audit log, alerts, quotas, faults. Takes any token."""
+    if list_faults:
+        click.echo("\n".join(f"{kind:<18} {text}" for kind, text in KINDS.items()))
+        return
+    simulator = _simulator(**choices)
+    try:
+        asyncio.run(_serve(simulator))
+    except ShipperError as error:
+        raise click.ClickException(str(error)) from error
+
+
+async def _serve(simulator: Simulator) -> None:
+    async with simulator as sim:
+        click.echo(f"{sim.url}  {_introduction(sim.options)}")
+        _hint(sim.options, sim.now())
+        await _until_stopped()
+
+
+def _simulator(*, speed: float, start: int | None, skew: float, **choices: Any) -> Simulator:
+    clock = SimulatedClock(speed, start=start, skew=skew)
+    served = {name: choices.pop(name) for name in ("faults", "host", "port")}
+    return Simulator(_options(clock.now() // 1_000_000, **choices), clock=clock, **served)
+
+
+def _options(now: int, *, shift: bool, event_file: tuple[Any, ...] | None, no_include: bool, app_public_key: Any,
+             **choices: Any) -> Options:  # fmt: skip
+    if event_file is not None:
+        event_file = shifted(event_file, now) if shift else event_file
+        choices |= {"retention": None, "git_retention": None, "default_window": None}
+        choices |= {"alerts": 0, "alert_interval": 0} if choices["alert_file"] is None else {}
+    return Options(
+        events=event_file,
+        include_supported=not no_include,
+        app_public_key=app_public_key.read() if app_public_key else None,
+        keep_requests=0,
+        **choices,
+    )
+
+
+def _introduction(options: Options) -> str:
+    names = ", ".join(options.organizations) or f"{DEFAULT_ORGANIZATION} or any other name"
+    if options.events is not None:
+        return (
+            f"simulated GitHub serving {len(options.events)} events from a file; organization: {names}; any token"
+        )
+    token = "one of the given tokens" if options.tokens else "any token"
+    return f"simulated GitHub, seed {options.seed}; organization: {names}; {token}"
+
+
+def _hint(options: Options, now: int) -> None:
+    latest = newest(options.events or ())
+    if latest is not None and now - latest > 86_400_000:
+        day = datetime.fromtimestamp(latest / 1000, UTC).date()
+        click.echo(f"The newest event is of {day}: set initial_lookback to reach it, or use --shift.", err=True)
+
+
+async def _until_stopped() -> None:
+    stopped = asyncio.Event()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(name, stopped.set)
+    await stopped.wait()
+
+
+command = simulate
