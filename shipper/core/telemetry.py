@@ -43,6 +43,11 @@ METRICS: Final[dict[str, Metric]] = {
     "shipper_schema_invalid_log_records": Metric(
         "counter", "Records that fail their JSON Schema.", ("processor", "stream")
     ),
+    "shipper_schema_invalid_fields": Metric(
+        "counter",
+        "Failures by field (array indexes as *); beyond 200 fields of a processor as `other`.",
+        ("processor", "stream", "field"),
+    ),
     "shipper_dropped_log_records": Metric(
         "counter", "Records dropped on purpose, by reason (rule or schema).", ("processor", "reason")
     ),

@@ -113,9 +113,8 @@ def _plain(value: Any, chain: list[str], lists: Lists, *, keyword: bool) -> Mean
         return _reference(texts[0], chain)
     for place, modifier in enumerate(chain):
         if modifier not in _CHANGES and modifier != "expand":
-            raise FaultError(
-                "modifier-conflict", f"{modifier} can't follow {chain[place - 1]}" if place else modifier
-            )
+            where = f"can't follow {chain[place - 1]}" if place else "only follows re"
+            raise FaultError("modifier-conflict", f"{modifier} {where}")
         if modifier == "expand":
             texts = _expand(texts, lists)
         else:
