@@ -1,0 +1,162 @@
+"""Looks at a journal's files before they are used, and sets aside what can't be."""
+
+import os
+import sqlite3
+import struct
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from shipper.journal.schema import version
+from shipper.journal.state import Damage, State, load
+
+_MAGIC: Final = b"SQLite format 3\0"
+_WAL_MAGIC: Final = (0x377F0682, 0x377F0683)
+
+#: Seconds the look at the start may take; damage it has no time for is found when the row is read.
+_PATIENCE: Final = 2.0
+
+
+def examine(path: Path) -> None:
+    """Look for damage without changing a byte.
+
+    Raises:
+        Damage: something is wrong with the files or what they say.
+        OSError, sqlite3.Error: they can't be read, which is no damage.
+    """
+    with path.open("rb") as file:
+        header = file.read(100)
+    if len(header) < 100 or not header.startswith(_MAGIC):
+        raise Damage("cut short" if _MAGIC.startswith(header[:16]) else "not a SQLite file")
+    _examine_wal(beside(path, "-wal"))
+    with read_only(path) as db:
+        try:
+            _quick_check(db)
+            load(db)
+        except (sqlite3.DatabaseError, ValueError, TypeError, OverflowError) as error:
+            raise _damage(error) from error
+
+
+class read_only:  # noqa: N801 - used like a function
+    """A connection that changes nothing, not even by closing it; as a context."""
+
+    def __init__(self, path: Path, *, options: str = "mode=ro") -> None:
+        self._db = sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, isolation_level=None)
+
+    def __enter__(self) -> sqlite3.Connection:
+        return self._db
+
+    def __exit__(self, *exc: object) -> None:
+        self._db.close()
+
+
+def is_damage(error: BaseException) -> bool:
+    """Whether an error of the database means that its content is wrong, not that it can't be reached."""
+    if isinstance(error, Damage | sqlite3.IntegrityError | sqlite3.DataError):
+        return True
+    if isinstance(error, sqlite3.OperationalError):
+        return error.sqlite_errorcode == sqlite3.SQLITE_ERROR
+    return isinstance(error, sqlite3.DatabaseError) and error.sqlite_errorcode & 0xFF in (
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_FORMAT,
+    )
+
+
+def set_aside(path: Path, now: int) -> Path:
+    """Rename a journal and what belongs to it to `*.damaged-<time>`; the new name.
+
+    The main file goes first: a rest without it is never taken for a journal.
+    """
+    stamp = datetime.fromtimestamp(now // 10**9, UTC).strftime("%Y%m%dT%H%M%SZ")
+    target = beside(path, f".damaged-{stamp}")
+    number = 1
+    while target.exists():
+        number += 1
+        target = beside(path, f".damaged-{stamp}-{number}")
+    for suffix in ("", "-wal", "-shm"):
+        if beside(path, suffix).exists():
+            beside(path, suffix).rename(beside(target, suffix))
+    return target
+
+
+def beside(path: Path, suffix: str) -> Path:
+    """A file that belongs to a journal."""
+    return path.with_name(path.name + suffix)
+
+
+def sync_directory(path: Path) -> None:
+    """Make renames in the directory of `path` last."""
+    directory = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def check_all(path: Path) -> tuple[State | None, str]:
+    """The whole check of `state fsck`, however long it takes: what was loaded, and what is wrong (or nothing)."""
+    try:
+        examine(path)
+        with read_only(path) as db:
+            problem = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
+            if problem != "ok":
+                return None, problem
+            _check_rows(db)
+            return load(db), ""
+    except (Damage, sqlite3.DatabaseError, OSError) as error:
+        return None, str(error)
+
+
+def _check_rows(db: sqlite3.Connection) -> None:
+    from shipper.journal.salvage import unsealed  # noqa: PLC0415 - only a full check needs it
+
+    for table in ("entries", "seen", "dead_letters"):
+        for key in unsealed(db, table):
+            raise Damage(f"checksum of {table} {key}")
+
+
+def _damage(error: Exception) -> Exception:
+    if isinstance(error, sqlite3.Error) and not is_damage(error):
+        return error
+    return Damage(str(error))
+
+
+def _quick_check(db: sqlite3.Connection) -> None:
+    if version(db) == 0 and db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+        raise Damage("no tables")
+    end = time.monotonic() + _PATIENCE
+    db.set_progress_handler(lambda: time.monotonic() > end, 10_000)
+    try:
+        problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
+            raise
+        return
+    finally:
+        db.set_progress_handler(None, 0)
+    if problem != "ok":
+        raise Damage(problem)
+
+
+def _examine_wal(path: Path) -> None:
+    """A write-ahead log with a wrong header would be ignored as a whole, and what it holds with it."""
+    try:
+        with path.open("rb") as file:
+            header = file.read(32)
+    except FileNotFoundError:
+        return
+    if not header or not any(header):
+        return
+    if len(header) < 32:
+        raise Damage("write-ahead log cut short")
+    magic, *words = struct.unpack(">8I", header)
+    order = "<" if magic == _WAL_MAGIC[0] else ">"
+    first = second = 0
+    body = struct.unpack(f"{order}6I", header[:24])
+    for x, y in zip(body[::2], body[1::2], strict=True):
+        first = (first + x + second) & 0xFFFFFFFF
+        second = (second + y + first) & 0xFFFFFFFF
+    if magic not in _WAL_MAGIC or (first, second) != (words[5], words[6]):
+        raise Damage("write-ahead log's header")

@@ -1,0 +1,258 @@
+"""The journal on SQLite: durable, one file, one writer thread."""
+
+import asyncio
+import logging
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from pathlib import Path
+from typing import Final, TypeVar
+
+from shipper.core.batch import Commit
+from shipper.core.clock import Clock
+from shipper.core.journal import (
+    Checkpoint,
+    Chunk,
+    Cursor,
+    CursorState,
+    DeadLetter,
+    Entry,
+    Limits,
+    LogState,
+    Page,
+    Usage,
+)
+from shipper.core.telemetry import Health, Meter
+from shipper.journal import letters, upkeep
+from shipper.journal.keeper import COMPONENT, Keeper
+from shipper.journal.store import Store
+from shipper.journal.worker import Worker
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+#: A cursor, how many records its reader waits for, and how it is told.
+_Waiter = tuple[Cursor, int, "asyncio.Future[None]"]
+
+#: Dead letters fetched at once.
+_LETTERS: Final = 100
+
+
+class SqliteJournal:
+    """`core.journal.Journal` on SQLite; made by `open_journal`.
+
+    Its state, whether it is out of order or full, is reported as the component `storage`.
+
+    Args:
+        path: the file; None keeps everything in memory and loses it at the end.
+        limits: how much it may hold, and for how long.
+    """
+
+    def __init__(self, path: Path | None, clock: Clock, meter: Meter, health: Health, limits: Limits) -> None:
+        self._keeper = Keeper(path, clock, meter)
+        self._max_size = limits.max_size
+        self._health = health
+        self._shown: str | None = None
+        self._waiters: list[_Waiter] = []
+        self._queue: deque[asyncio.Future[None]] = deque()
+        self._upkeep = upkeep.Upkeep(self._keeper, clock, limits.retention)
+        self._worker = Worker(self._upkeep.turn, self._changed)
+
+    async def start(self) -> None:
+        """Open the storage.
+
+        Raises:
+            Unavailable: it can't be used, with the reason and the cure.
+        """
+        try:
+            await self._do(lambda _: None)
+        except BaseException:
+            await self.close()
+            raise
+
+    async def append(
+        self,
+        entries: Sequence[Entry],
+        commit: Commit | None = None,
+        dead: Sequence[DeadLetter] = (),
+        *,
+        durable: bool = False,
+    ) -> None:
+        """Store all of it or nothing; waits, first come first served, while the journal is full."""
+        if entries:
+            await self._room()
+        await self._do(lambda store: store.append(entries, commit, dead, durable=durable))
+
+    async def checkpoint(self, source: str) -> bytes | None:
+        """What the last commit of `source` left."""
+        return await self._look(lambda store: store.checkpoint(source))
+
+    async def seen(self, source: str, since: int) -> bytes:
+        """Digests of the ids of `source` committed with a newest time of at least `since` (ms), packed."""
+        return await self._look(lambda store: store.seen(source, since))
+
+    async def open(self, cursor: Cursor) -> int:
+        """The cursor's place; from now on the log keeps what it has not read."""
+        return await self._do(lambda store: store.open(cursor))
+
+    async def retain(self, cursors: Collection[Cursor]) -> None:
+        """Let go of every other cursor."""
+        await self._do(lambda store: store.retain(cursors))
+
+    async def read(
+        self, cursor: Cursor, max_records: int, max_bytes: int, start: int | None = None
+    ) -> list[Chunk]:
+        """The next records behind the cursor without moving it."""
+        return await self._look(lambda store: store.read(cursor, max_records, max_bytes, start))
+
+    async def advance(
+        self, cursor: Cursor, place: int, dead: Sequence[DeadLetter] = (), entries: Sequence[Entry] = ()
+    ) -> None:
+        """Move the cursor, in one transaction with the dead letters found on the way."""
+        await self._do(lambda store: store.advance(cursor, place, dead, entries))
+
+    async def wait(self, cursor: Cursor, records: int = 1) -> None:
+        """Return when so many records are behind the cursor."""
+        while self.waiting(cursor) < records:
+            waiter: _Waiter = (cursor, records, asyncio.get_running_loop().create_future())
+            self._waiters.append(waiter)
+            try:
+                await waiter[2]
+            finally:
+                if waiter in self._waiters:
+                    self._waiters.remove(waiter)
+
+    def waiting(self, cursor: Cursor) -> int:
+        """Records behind the cursor."""
+        found = self._keeper.state.logs.get(cursor.log)
+        reader = found.readers.get(cursor.reader) if found else None
+        return found.end - reader.place if found and reader else 0
+
+    def usage(self) -> Usage:
+        """How full it is."""
+        state = self._keeper.state
+        return Usage(state.bytes, self._max_size, state.records, state.dead_letters, len(self._queue))
+
+    async def remembered(self, source: str, since: int) -> list[Page]:
+        """The ids of `source`, with whether they were delivered."""
+        return await self._look(lambda store: store.remembered(source, since))
+
+    async def checkpoints(self) -> list[Checkpoint]:
+        """Where every source was left, by name."""
+        return await self._look(lambda store: store.checkpoints())
+
+    async def rewind(self, source: str, value: bytes | None, forget_since: int | None = None) -> None:
+        """Replace a checkpoint."""
+        await self._do(lambda store: store.rewind(source, value, forget_since))
+
+    def cursors(self) -> list[CursorState]:
+        """Every cursor, by log and reader."""
+        return self._keeper.state.cursors()
+
+    def logs(self) -> list[LogState]:
+        """Every log, by name."""
+        return self._keeper.state.log_states()
+
+    async def dead_letters(self, pipeline: str | None = None) -> AsyncIterator[DeadLetter]:
+        """Dead letters, oldest first."""
+        found = await self._letters(0, pipeline)
+        while found:
+            for letter in found:
+                yield letter
+            found = await self._letters(found[-1].id, pipeline)
+
+    async def dead_letter(self, number: int) -> DeadLetter | None:
+        """One dead letter."""
+        found = await self._look(lambda store: letters.after(store.db, number - 1, None, 1))
+        return found[0] if found and found[0].id == number else None
+
+    async def retry(self, numbers: Collection[int]) -> int:
+        """Give dead letters to who refused them once more; how many there were."""
+        return await self._do(lambda store: letters.retry(store, numbers))
+
+    async def remove(self, numbers: Collection[int]) -> int:
+        """Forget dead letters; how many there were."""
+        return await self._do(lambda store: letters.remove(store, numbers))
+
+    @property
+    def losses(self) -> int:
+        """How often damage took something back: receivers then start again from their checkpoints."""
+        return self._keeper.losses
+
+    async def close(self) -> None:
+        """Finish what is under way and let go of the storage."""
+        await self._worker.stop(self._finish)
+
+    def _finish(self) -> None:
+        try:
+            self._upkeep.save_safe()
+        finally:
+            self._keeper.close()
+
+    async def _letters(self, after: int, pipeline: str | None) -> list[DeadLetter]:
+        return await self._look(lambda store: letters.after(store.db, after, pipeline, _LETTERS))
+
+    async def _do(self, job: Callable[[Store], T]) -> T:
+        return await self._worker.run(lambda: self._keeper.do(job))
+
+    async def _look(self, job: Callable[[Store], T]) -> T:
+        return await self._worker.run(lambda: self._keeper.do(job, writes=False))
+
+    async def _room(self) -> None:
+        """Return when there is room and all who asked before have gone on."""
+        if not self._queue and not self._full():
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._queue.append(turn)
+        self._report()
+        try:
+            await turn
+        finally:
+            if turn in self._queue:
+                self._queue.remove(turn)
+                self._changed()
+
+    def _full(self) -> bool:
+        return self._keeper.state.bytes >= self._max_size
+
+    def _changed(self) -> None:
+        """On the event loop, after everything the thread did: wake whom it concerns."""
+        if self._queue and not self._full():
+            turn = self._queue.popleft()
+            if not turn.done():
+                turn.set_result(None)
+        for cursor, records, waiter in self._waiters:
+            if not waiter.done() and self.waiting(cursor) >= records:
+                waiter.set_result(None)
+        self._report()
+
+    def _report(self) -> None:
+        reason = self._keeper.outage or (self._full_reason() if self._queue else "")
+        if reason == self._shown:
+            return
+        self._shown = reason
+        if reason:
+            self._health.fail(COMPONENT, "", reason, blocked=True)
+        else:
+            self._health.ok(COMPONENT)
+
+    def _full_reason(self) -> str:
+        behind = max(self.cursors(), key=lambda each: each.end - each.place if each.active else 0, default=None)
+        who = f"; {behind.cursor.reader} is furthest behind in {behind.cursor.log}" if behind else ""
+        return (
+            f"storage {self._keeper.path or 'in memory'} is full (max_size {self._max_size} bytes):"
+            f" receivers wait, nothing is lost{who}; mend the exporter, raise max_size, or clear dead letters"
+        )
+
+
+async def open_journal(
+    path: Path | None, clock: Clock, meter: Meter, health: Health, limits: Limits | None = None
+) -> SqliteJournal:
+    """Open the journal at `path`, or one in memory for None; damage is mended on the way.
+
+    Raises:
+        Unavailable: the storage can't be used, with the reason and the cure; `blocked` if another process has it.
+    """
+    journal = SqliteJournal(path, clock, meter, health, limits or Limits())
+    await journal.start()
+    return journal

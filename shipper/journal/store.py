@@ -1,0 +1,366 @@
+"""The journal's transactions, on the writer's thread: plain functions of an open database.
+
+State is changed in memory only after its transaction was committed, so that both always agree.
+"""
+
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import zstandard
+
+from shipper.core.batch import Commit
+from shipper.core.clock import Clock
+from shipper.core.journal import Checkpoint, Chunk, Cursor, DeadLetter, Entry, Page
+from shipper.journal.schema import PLACE_BITS, pack_ends, seal, unpack_ends
+from shipper.journal.state import ENTRY_COST, Damage, Log, Reader, State, load
+
+#: A source's checkpoint gets a new row this often (ns); between, the row is replaced. The older rows are what
+#: salvage falls back to.
+_CHECKPOINT_SPACING: Final = 60 * 10**9
+
+#: Entries that one advance deletes at most: more than one append adds, so deleting always catches up.
+_PRUNE: Final = 32
+
+
+class Store:
+    """An open database with its state in memory.
+
+    Raises:
+        Damage: what is read contradicts its checksum or the rest.
+        sqlite3.Error: the storage does not work.
+    """
+
+    def __init__(self, db: sqlite3.Connection, clock: Clock) -> None:
+        self.db = db
+        self.clock = clock
+        self.state: State = load(db)
+        self._durable = False
+        self._pack = zstandard.ZstdCompressor(level=1)
+        self._unpack = zstandard.ZstdDecompressor()
+
+    def append(
+        self, entries: Sequence[Entry], commit: Commit | None, dead: Sequence[DeadLetter], *, durable: bool
+    ) -> None:
+        """Entries, a source's state and dead letters, all or nothing."""
+        packed = [(self.log(entry.log), entry.count, self._pack.compress(entry.payload)) for entry in entries]
+        source = self.source(commit.source) if commit else 0
+        with self.transaction(durable=durable):
+            ends = self._insert(packed)
+            born = self._commit(source, commit, ends) if commit else 0
+            self._bury(dead)
+        self._added(packed, dead)
+        if commit and commit.checkpoint is not None:
+            self.state.born[source] = born
+
+    def open(self, cursor: Cursor) -> int:
+        """Make a cursor hold its log, where it stood or where a new one starts."""
+        log = self.log(cursor.log)
+        reader = log.readers.get(cursor.reader)
+        if reader and reader.active:
+            return reader.place
+        first = log.end if log.had_reader else log.start
+        place = max(reader.place, log.start) if reader else first
+        with self.transaction():
+            self.put_cursor(log, cursor.reader, place, active=True)
+            if not log.had_reader:
+                row = log.id, log.name, log.end, 1
+                self.db.execute("UPDATE logs SET had_reader=1, sum=? WHERE id=?", (seal(*row), log.id))
+        log.had_reader = True
+        log.readers[cursor.reader] = Reader(place, active=True)
+        return place
+
+    def retain(self, cursors: Collection[Cursor]) -> None:
+        """Let every other cursor hold nothing back."""
+        gone = [
+            (log, name, reader)
+            for log in self.state.logs.values()
+            for name, reader in log.readers.items()
+            if reader.active and Cursor(log.name, name) not in cursors
+        ]
+        if not gone:
+            return
+        with self.transaction():
+            for log, name, reader in gone:
+                self.put_cursor(log, name, reader.place, active=False)
+        for _log, _name, reader in gone:
+            reader.active = False
+
+    def read(self, cursor: Cursor, max_records: int, max_bytes: int, start: int | None) -> list[Chunk]:
+        """The next records of a cursor's log, from `start` or else from its place."""
+        log, place = self._log_and_place(cursor)
+        place = max(place, log.start, start or 0)
+        room = _Room(max_records, max_bytes)
+        chunks: list[Chunk] = []
+        for first, count, payload in self._entries(log, place):
+            if payload is not None:
+                chunk = room.take(first, count, payload, max(place - first, 0))
+                if chunk is None:
+                    return chunks
+                chunks.append(chunk)
+                if chunk.stop < count:
+                    return chunks
+            place = first + count
+        if place != log.end:
+            raise Damage(f"entries of log {log.name} end at {place}, not at {log.end}")
+        if not chunks and start is None and place > log.readers[cursor.reader].place:
+            self.advance(cursor, place, (), ())
+        return chunks
+
+    def advance(self, cursor: Cursor, place: int, dead: Sequence[DeadLetter], entries: Sequence[Entry]) -> None:
+        """Move a cursor, keep dead letters, and delete what every reader is past."""
+        log, former = self._log_and_place(cursor)
+        if place > log.end:
+            raise ValueError(f"place {place} is behind the end of log {log.name}, {log.end}")
+        if place <= former and not dead and not entries:
+            return
+        place = max(place, former)
+        packed = [(self.log(entry.log), entry.count, self._pack.compress(entry.payload)) for entry in entries]
+        reader = log.readers[cursor.reader]
+        with self.transaction():
+            self.put_cursor(log, cursor.reader, place, active=reader.active)
+            self._insert(packed)
+            self._bury(dead)
+            freed = self._delete_read(log, log.low(besides=cursor.reader, place=place), _PRUNE)
+        reader.place = place
+        self._added(packed, dead)
+        self._removed(log, freed)
+
+    def prune(self, limit: int) -> bool:
+        """Delete up to `limit` entries that every reader is past; whether there were any."""
+        for log in self.state.logs.values():
+            low = log.low()
+            if low > log.start:
+                with self.transaction():
+                    freed = self._delete_read(log, low, limit)
+                self._removed(log, freed)
+                if freed:
+                    return True
+        return False
+
+    def checkpoint(self, source: str) -> bytes | None:
+        """What the last commit of `source` left."""
+        return next((each.value for each in self.checkpoints(source)), None)
+
+    def checkpoints(self, name: str | None = None) -> list[Checkpoint]:
+        """The newest checkpoint of every source, or of one, by name."""
+        rows = self.db.execute(
+            "SELECT s.name, c.source, c.born, c.time, c.value, c.ends, c.sum FROM checkpoints c"
+            " JOIN sources s ON s.id = c.source WHERE (?1 IS NULL OR s.name = ?1)"
+            " AND c.born = (SELECT max(born) FROM checkpoints WHERE source = c.source) ORDER BY s.name",
+            (name,),
+        ).fetchall()
+        for row in rows:
+            if seal(*row[1:6]) != row[6]:
+                raise Damage(f"checkpoint of {row[0]}")
+        return [Checkpoint(row[0], row[4], row[3]) for row in rows if row[4] is not None]
+
+    def rewind(self, source: str, value: bytes | None, forget_since: int | None) -> None:
+        """Replace a checkpoint; forget ids from `forget_since` (ms) on."""
+        number = self.source(source)
+        now = self.clock.now()
+        with self.transaction(durable=True):
+            self.db.execute("DELETE FROM checkpoints WHERE source=?", (number,))
+            self._put_checkpoint(number, now, now, value, pack_ends(self.state.ends()))
+            if forget_since is not None:
+                self.db.execute("DELETE FROM seen WHERE source=? AND newest>=?", (number, forget_since))
+        self.state.born[number] = now
+
+    def seen(self, source: str, since: int) -> bytes:
+        """Digests of ids with a newest time of at least `since` (ms)."""
+        return b"".join(page.digests for page in self.remembered(source, since))
+
+    def remembered(self, source: str, since: int) -> list[Page]:
+        """The same by page, with whether each was delivered."""
+        rows = self.db.execute(
+            "SELECT source, newest, oldest, stored, ends, digests, sum FROM seen WHERE newest>=? AND source="
+            "(SELECT id FROM sources WHERE name=?) ORDER BY newest, id",
+            (since, source),
+        )
+        lows = {log.id: log.delivered() for log in self.state.logs.values()}
+        pages = []
+        for row in rows:
+            if seal(*row[:6]) != row[6]:
+                raise Damage(f"ids of {source}")
+            delivered = all(lows.get(log, 0) >= end for log, end in unpack_ends(row[4]).items())
+            pages.append(Page(row[5], row[2], row[1], delivered))
+        return pages
+
+    def replace_letters(self, letters: Sequence[DeadLetter], entries: Sequence[Entry]) -> None:
+        """Delete dead letters, and append entries in their place."""
+        packed = [(self.log(entry.log), entry.count, self._pack.compress(entry.payload)) for entry in entries]
+        with self.transaction():
+            self.db.executemany("DELETE FROM dead_letters WHERE id=?", [(letter.id,) for letter in letters])
+            self._insert(packed)
+        self._added(packed, ())
+        self.state.dead_letters -= len(letters)
+        self.state.dead_bytes -= sum(len(letter.payload) for letter in letters)
+
+    def log(self, name: str) -> Log:
+        """A log, made if there is none."""
+        log = self.state.logs.get(name)
+        if log is None:
+            number = 1 + max((each.id for each in self.state.logs.values()), default=0)
+            with self.transaction():
+                self.put_log(number, name, 0, had_reader=False)
+            log = self.state.logs[name] = Log(number, name)
+        return log
+
+    def put_log(self, number: int, name: str, end: int, *, had_reader: bool) -> None:
+        """Write a log's row, sealed."""
+        row = number, name, end, int(had_reader)
+        self.db.execute("INSERT OR REPLACE INTO logs VALUES(?,?,?,?,?)", (*row, seal(*row)))
+
+    def source(self, name: str) -> int:
+        """A source's number, given at its first commit."""
+        number = self.state.sources.get(name)
+        if number is None:
+            with self.transaction():
+                number = self.db.execute(
+                    "INSERT INTO sources(name, forget_before) VALUES(?, 0) RETURNING id", (name,)
+                ).fetchone()[0]
+            self.state.sources[name] = number
+        return number
+
+    @contextmanager
+    def transaction(self, *, durable: bool = False) -> Iterator[None]:
+        """All or nothing. With `durable`, on the disk and not only with the system when it returns."""
+        if durable != self._durable:
+            self.db.execute(f"PRAGMA synchronous={'FULL' if durable else 'NORMAL'}")
+            self._durable = durable
+        self.db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.db.execute("COMMIT")
+        except BaseException:
+            if self.db.in_transaction:
+                self.db.execute("ROLLBACK")
+            raise
+
+    def insert_entry(self, log: int, first: int, count: int, packed: bytes) -> None:
+        """Write an entry's row, sealed. An empty `packed` marks a gap: places whose records damage took."""
+        place = log << PLACE_BITS | first
+        self.db.execute("INSERT INTO entries VALUES(?,?,?,?)", (place, count, seal(place, count, packed), packed))
+
+    def _insert(self, packed: Sequence[tuple[Log, int, bytes]]) -> dict[int, int]:
+        ends: dict[int, int] = {}
+        for log, count, payload in packed:
+            first = ends.get(log.id, log.end)
+            ends[log.id] = first + count
+            self.insert_entry(log.id, first, count, payload)
+        for log in {id(log): log for log, _, _ in packed}.values():
+            row = log.id, log.name, ends[log.id], int(log.had_reader)
+            self.db.execute("UPDATE logs SET end=?, sum=? WHERE id=?", (row[2], seal(*row), log.id))
+        return ends
+
+    def _commit(self, source: int, commit: Commit, ends: dict[int, int]) -> int:
+        now = self.clock.now()
+        born = self.state.born.get(source, 0)
+        if commit.checkpoint is not None:
+            if now - born >= _CHECKPOINT_SPACING:
+                born = now
+            vouched = pack_ends(self.state.ends() | ends)
+            self._put_checkpoint(source, born, now, commit.checkpoint, vouched)
+        if commit.seen and commit.seen.digests:
+            seen = commit.seen
+            row = source, seen.newest, seen.oldest, now, pack_ends(ends), seen.digests
+            self.db.execute(
+                "INSERT INTO seen(source, newest, oldest, stored, ends, digests, sum) VALUES(?,?,?,?,?,?,?)",
+                (*row, seal(*row)),
+            )
+        if commit.forget_before is not None:
+            self.db.execute("UPDATE sources SET forget_before=? WHERE id=?", (commit.forget_before, source))
+        return born
+
+    def _put_checkpoint(self, source: int, born: int, now: int, value: bytes | None, ends: str) -> None:
+        row = source, born, now, value, ends
+        self.db.execute("INSERT OR REPLACE INTO checkpoints VALUES(?,?,?,?,?,?)", (*row, seal(*row)))
+
+    def put_cursor(self, log: Log, reader: str, place: int, *, active: bool) -> None:
+        """Write a cursor's row, sealed."""
+        row = log.id, reader, place, int(active)
+        self.db.execute("INSERT OR REPLACE INTO cursors VALUES(?,?,?,?,?)", (*row, seal(*row)))
+
+    def _bury(self, dead: Sequence[DeadLetter]) -> None:
+        for letter in dead:
+            row = (
+                letter.pipeline, letter.component, int(letter.exporter), letter.uid, letter.reason, letter.answer,
+                letter.attempts, letter.time, letter.payload,
+            )  # fmt: skip
+            self.db.execute(
+                "INSERT INTO dead_letters(pipeline, component, exporter, uid, reason, answer, attempts, time,"
+                " payload, sum) VALUES(?,?,?,?,?,?,?,?,?,?)",
+                (*row, seal(*row)),
+            )
+
+    def _entries(self, log: Log, place: int) -> Iterator[tuple[int, int, bytes | None]]:
+        """Entries of a log from the one that holds `place` on, one after the other; None for a gap."""
+        base = log.id << PLACE_BITS
+        rows = self.db.execute(
+            "SELECT place, count, sum, payload FROM entries WHERE place < ?3 AND place >= coalesce("
+            "(SELECT max(place) FROM entries WHERE place <= ?1 AND place >= ?2), ?1) ORDER BY place",
+            (base | place, base, base + (1 << PLACE_BITS)),
+        )
+        for key, count, total, payload in rows:
+            first = key - base
+            if seal(key, count, payload) != total or first > place:
+                raise Damage(f"entry of log {log.name} at {place}")
+            if first + count > place:
+                place = first + count
+                yield first, count, self._unpack.decompress(payload) if payload else None
+
+    def _delete_read(self, log: Log, low: int, limit: int) -> list[tuple[int, int, int]]:
+        if low <= log.start:
+            return []
+        base = log.id << PLACE_BITS
+        rows = self.db.execute(
+            "SELECT place, count, length(payload) FROM entries WHERE place >= ? AND place < ?"
+            " AND place + count <= ? ORDER BY place LIMIT ?",
+            (base, base | low, base | low, limit),
+        ).fetchall()
+        if rows:
+            self.db.execute("DELETE FROM entries WHERE place BETWEEN ? AND ?", (rows[0][0], rows[-1][0]))
+        return rows
+
+    def _added(self, packed: Sequence[tuple[Log, int, bytes]], dead: Sequence[DeadLetter]) -> None:
+        for log, count, payload in packed:
+            log.end += count
+            log.bytes += len(payload) + ENTRY_COST
+        self.state.dead_letters += len(dead)
+        self.state.dead_bytes += sum(len(letter.payload) for letter in dead)
+
+    def _removed(self, log: Log, rows: list[tuple[int, int, int]]) -> None:
+        if rows:
+            log.start = rows[-1][0] + rows[-1][1] - (log.id << PLACE_BITS)
+            log.bytes -= sum(row[2] + ENTRY_COST for row in rows)
+
+    def _log_and_place(self, cursor: Cursor) -> tuple[Log, int]:
+        log = self.state.logs.get(cursor.log)
+        reader = log.readers.get(cursor.reader) if log else None
+        if not log or not reader:
+            raise ValueError(f"{cursor.reader} has not opened {cursor.log}")
+        return log, reader.place
+
+
+@dataclass
+class _Room:
+    """What the limits of one read still allow, in records and bytes."""
+
+    records: int
+    size: int
+    empty: bool = True
+
+    def take(self, first: int, count: int, payload: bytes, start: int) -> Chunk | None:
+        """As much of one entry, from its record `start` on, as fits; the very first record always does."""
+        fit = min(self.records, self.size * count // max(len(payload), 1))
+        stop = min(count, start + fit)
+        if stop <= start:
+            if not self.empty:
+                return None
+            stop = start + 1
+        self.empty = False
+        self.records -= stop - start
+        self.size -= len(payload) * (stop - start) // count
+        return Chunk(first + start, payload, start, stop, whole=start == 0 and stop == count)
