@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
-from shipper.cli.options import config_option, duration, load_or_exit
+from shipper.cli.options import config_option, duration, load, load_or_exit
 from shipper.config import Loaded
-from shipper.core.clock import SystemClock
+from shipper.core.clock import Clock, SystemClock
 from shipper.core.errors import ShipperError
+from shipper.core.journal import Journal, Limits
 from shipper.core.telemetry import Health, Meter
 from shipper.journal import open_journal
 from shipper.service.generation import Generation, Services
@@ -50,8 +51,15 @@ def run(config: Path, *, once: bool, watch: bool, drain_timeout: float) -> None:
 async def _serve(config: Path, loaded: Loaded, options: Options, mask: Mask) -> int:
     clock = SystemClock()
     meter = Meter()
-    journal = await open_journal(loaded.storage, meter=meter, clock=clock)
-    services = Services(journal, meter, Health(clock), clock)
+    health = Health(clock)
+    journal = await _open_journal(loaded, clock, meter, health)
+    services = Services(journal, meter, health, clock)
     service = Service(lambda: load(config), Generation(loaded, services), services, options, mask)
     with signals(service):
         return await service.run()
+
+
+async def _open_journal(loaded: Loaded, clock: Clock, meter: Meter, health: Health) -> Journal:
+    storage = loaded.storage
+    path = loaded.paths.output(storage.path) if storage.type == "sqlite" else None
+    return await open_journal(path, clock, meter, health, Limits(storage.max_size, storage.retention))

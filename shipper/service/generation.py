@@ -12,10 +12,10 @@ from shipper.core.clock import Clock
 from shipper.core.component import Context, Exporter, Processor, Receiver
 from shipper.core.delivery import DeliveryConfig
 from shipper.core.errors import Unavailable
-from shipper.core.journal import Cursor, Journal
+from shipper.core.journal import Cursor, Journal, dead_letter_log, retry_log
 from shipper.core.telemetry import Health, Meter
 from shipper.delivery import Delivery
-from shipper.service.pipeline import Intake, Pipeline, dead_letter_log
+from shipper.service.pipeline import Intake, Pipeline
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +56,7 @@ class Generation:
             name: self._build(loaded.receivers[name])
             for name in _unique(name for p in used for name in p.receivers)
         }
+        self._turns: dict[str, asyncio.Semaphore] = {}
         self.deliveries = self._deliveries()
 
     async def start(self) -> None:
@@ -64,6 +65,7 @@ class Generation:
             await self._stack.enter_async_context(exporter)
         for delivery in self.deliveries:
             await delivery.open()
+        await self._services.journal.retain([delivery.cursor for delivery in self.deliveries])
         self._delivering = [asyncio.create_task(d.run(), name=str(d)) for d in self.deliveries]
 
     def receive(self) -> None:
@@ -131,21 +133,26 @@ class Generation:
         return Pipeline(name, processors, bool(config.dead_letter), self._services.clock)
 
     def _deliveries(self) -> list[Delivery]:
+        """For each pipeline: its exporters, the dead letters they are given again, the dead-letter exporters."""
         deliveries: list[Delivery] = []
         for name, config in self.loaded.pipelines.items():
-            refused = dead_letter_log(name) if config.dead_letter else None
+            dead = dead_letter_log(name)
+            refused = dead if config.dead_letter else None
             deliveries += [self._delivery(name, each, refused) for each in config.exporters]
-            deliveries += [self._delivery(dead_letter_log(name), each, None) for each in config.dead_letter]
+            deliveries += [self._delivery(retry_log(name, each), each, refused) for each in config.exporters]
+            deliveries += [self._delivery(dead, each, None) for each in config.dead_letter]
         return deliveries
 
     def _delivery(self, log_name: str, exporter: str, dead_letters: str | None) -> Delivery:
+        config = cast("DeliveryConfig", self.loaded.exporters[exporter].config)
         return Delivery(
             Cursor(log_name, exporter),
             self.exporters[exporter],
-            cast("DeliveryConfig", self.loaded.exporters[exporter].config),
+            config,
             self._services.journal,
             self._context(self.loaded.exporters[exporter]),
             dead_letter_log=dead_letters,
+            turns=self._turns.setdefault(exporter, asyncio.Semaphore(config.concurrency)),
         )
 
     def _intake(self, receiver: str) -> Intake:

@@ -6,18 +6,13 @@ from dataclasses import dataclass, field, replace
 from shipper.core.batch import Batch
 from shipper.core.clock import Clock
 from shipper.core.component import Processor
-from shipper.core.journal import DeadLetter, Entry, Journal
+from shipper.core.journal import DeadLetter, Entry, Journal, dead_letter_log
 from shipper.core.record import Record
 from shipper.core.telemetry import Meter
 from shipper.wire import otlp
 
 #: Told of every batch after each stage, for `shipper tap`: pipeline, stage, records.
 Tap = Callable[[str, str, Sequence[Record]], None]
-
-
-def dead_letter_log(pipeline: str) -> str:
-    """The log that a pipeline's dead-letter exporters read."""
-    return f"{pipeline}/dead_letter"
 
 
 @dataclass
