@@ -118,15 +118,18 @@ class Rules:
             steps = self._plans[record.stream][action]
         except (KeyError, TypeError):
             steps = self._plan(record.stream, action)
+        shadows = []
+        winner = self._default
         for test, outcome in steps:
             if test is None or test(event, record):
                 outcome.pending += 1
                 if not outcome.rule.shadow:
-                    return outcome
-                named = record.attributes.get("shipper.rule.shadow")
-                name = outcome.rule.name
-                record.attributes["shipper.rule.shadow"] = f"{named},{name}" if named else name
-        return self._default
+                    winner = outcome
+                    break
+                shadows.append(outcome.rule.name)
+        if shadows:
+            record.attributes["shipper.rule.shadow"] = ",".join(shadows)
+        return winner
 
     def _plan(self, stream: str, action: Any) -> tuple[_Step, ...]:
         """The rules that may match records of this stream and action, each with what is left to test."""
