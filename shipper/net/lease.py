@@ -1,0 +1,280 @@
+"""Elects one of several replicas by a Kubernetes Lease, so that exactly one polls.
+
+The leader renews the Lease; a standby takes over when it did not change for the Lease's duration. The leader stops
+by itself after `renew_deadline` without a renewal, which is shorter, so that at no time two lead. A process that
+was frozen for longer learns it only when it wakes: what it may still take then, the other one takes too, and both
+ship it with the same `log.record.uid`.
+
+    async with Lease(config, clock, health) as lease:
+        await lease.acquired()
+        ...                        # poll until `await lease.lost()` returns
+"""
+
+import asyncio
+import logging
+import math
+import random
+import socket
+import uuid
+from contextlib import suppress
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Final, Literal, Self
+
+from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from shipper.core.clock import Clock
+from shipper.core.component import ConfigModel
+from shipper.core.errors import Unavailable
+from shipper.core.telemetry import Health
+from shipper.core.units import Duration
+from shipper.net.election import Candidate
+from shipper.net.kubernetes import Api, Cluster, Conflict, in_cluster, service_url
+
+log = logging.getLogger(__name__)
+
+COMPONENT: Final = "k8s_leader_elector"
+_DNS_NAME: Final = r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?"
+
+
+class LeaseConfig(ConfigModel):
+    """Elects one replica by a Kubernetes Lease: it polls, the others stand by and take over.
+
+    With the defaults, a standby takes over at most 12 s after the leader died, and 2 s after it was stopped.
+    """
+
+    auth_type: Literal["serviceAccount", "none"] = "serviceAccount"
+    """Who we are: the pod's service account, or nobody (behind `kubectl proxy`)."""
+    api_server: str | None = Field(default=None, pattern=r"^https?://")
+    """The API server's address; null: that of the cluster this pod runs in."""
+    lease_name: str = Field(pattern=f"^{_DNS_NAME}$", max_length=253)
+    """The Lease; the same for all replicas, and for nothing else."""
+    lease_namespace: str | None = Field(default=None, pattern=f"^{_DNS_NAME}$", max_length=63)
+    """Where the Lease is; null: the pod's namespace."""
+    lease_duration: Duration = 10.0
+    """How long a standby waits, after the last sign of the leader, before it takes over; rounded up to seconds."""
+    renew_deadline: Duration = 7.0
+    """How long the leader goes on when it can't renew the Lease; below lease_duration."""
+    retry_period: Duration = 2.0
+    """How often the leader renews and the others look; below renew_deadline."""
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.auth_type == "serviceAccount" and (self.api_server or "https").startswith("http:"):
+            raise PydanticCustomError(
+                "insecure-token", "a token is not sent over http; write https, or auth_type none"
+            )
+        if not 0 < self.retry_period < self.renew_deadline < self.lease_duration:
+            raise PydanticCustomError(
+                "lease-times",
+                "two replicas could lead at once; keep retry_period < renew_deadline < lease_duration",
+            )
+        return self
+
+
+class Lease:
+    """Our candidacy: campaigns while the `async with` lasts and steps down at its end.
+
+    Stop what only the leader may do before leaving the `async with`, and as soon as `lost` returns.
+
+    Args:
+        config: which Lease, and the times.
+        clock: the time.
+        health: is told under `k8s_leader_elector`; a standby is ready.
+        cluster: instead of what `config` says, for tests.
+        identity: who we are among the replicas; made from the host's name and a random part.
+    """
+
+    def __init__(
+        self,
+        config: LeaseConfig,
+        clock: Clock,
+        health: Health,
+        *,
+        cluster: Cluster | None = None,
+        identity: str | None = None,
+    ) -> None:
+        self._config = config
+        self._clock = clock
+        self._health = health
+        self._cluster = cluster
+        self.identity = identity or f"{socket.gethostname()}_{uuid.uuid4()}"
+        self._leads = asyncio.Event()
+        self._stands_by = asyncio.Event()
+        self._stands_by.set()
+        self._campaign: asyncio.Task[None] | None = None
+        self._holder = ""
+
+    @property
+    def leading(self) -> bool:
+        """Whether we lead now."""
+        return self._leads.is_set()
+
+    @property
+    def holder(self) -> str:
+        """Who leads, as far as we know; empty if nobody does."""
+        return self._holder
+
+    async def acquired(self) -> None:
+        """Return when we lead."""
+        await self._leads.wait()
+
+    async def lost(self) -> None:
+        """Return when we do not lead."""
+        await self._stands_by.wait()
+
+    async def __aenter__(self) -> Self:
+        """Start to campaign; needs no API server to be there."""
+        self._health.starting(COMPONENT)
+        self._campaign = asyncio.create_task(self._run(), name=COMPONENT)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Step down, so that a standby need not wait for the Lease to expire."""
+        if self._campaign is not None:
+            self._campaign.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._campaign
+        self._health.forget(COMPONENT)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._campaign_in(self._cluster or _cluster(self._config))
+            except Unavailable as fault:
+                self._health.fail(COMPONENT, "", fault.reason, blocked=fault.blocked)
+                log.warning("cannot take part in the election: %s", fault.reason)
+                await self._clock.sleep(self._config.retry_period)
+
+    async def _campaign_in(self, cluster: Cluster) -> None:
+        namespace = self._config.lease_namespace or cluster.namespace
+        if not namespace:
+            raise Unavailable("the Lease's namespace is not known; set lease_namespace", blocked=True)
+        candidate = Candidate(self.identity, self._config.lease_name, namespace, self._config.lease_duration)
+        async with Api(cluster, timeout=min(self._config.renew_deadline, 5.0)) as api:
+            term = _Term(api, candidate, self._clock)
+            try:
+                while True:
+                    await self._stand_by(term)
+                    await self._lead(term)
+            finally:
+                if self.leading:
+                    self._step_back("stopped")
+                    await term.release()
+
+    async def _stand_by(self, term: "_Term") -> None:
+        """Look at the Lease until it is ours."""
+        failing = ""
+        while True:
+            try:
+                won = await term.attempt()
+            except Unavailable as fault:
+                if fault.reason != failing:
+                    log.warning("the Lease can't be read or written: %s", fault.reason)
+                failing = fault.reason
+                self._health.fail(COMPONENT, "", fault.reason, blocked=fault.blocked)
+                await self._clock.sleep(self._pause())
+                continue
+            failing = ""
+            self._health.ok(COMPONENT)
+            if won:
+                return
+            self._tell(term.candidate.holder)
+            wait = term.candidate.expires() - self._clock.monotonic()
+            await self._clock.sleep(min(self._pause(), max(wait, 0.0) + random.uniform(0, 0.1)))  # noqa: S311
+
+    async def _lead(self, term: "_Term") -> None:
+        """Renew the Lease until that fails for too long or somebody else has it."""
+        self._holder = self.identity
+        self._stands_by.clear()
+        self._leads.set()
+        log.info("this replica leads and polls", extra={"component": COMPONENT, "identity": self.identity})
+        reason = "the Lease was not renewed in time"
+        while (left := term.renewed + self._config.renew_deadline - self._clock.monotonic()) > 0:
+            try:
+                async with asyncio.timeout(left):
+                    await self._clock.sleep(min(self._config.retry_period, left))
+                    if not await term.attempt():
+                        reason = f"{term.candidate.holder or 'nobody'} has the Lease"
+                        break
+                self._health.ok(COMPONENT)
+            except TimeoutError:
+                break
+            except Unavailable as fault:
+                reason = f"the Lease was not renewed in time: {fault.reason}"
+                self._health.fail(COMPONENT, "", fault.reason, blocked=fault.blocked)
+        self._step_back(reason)
+
+    def _step_back(self, reason: str) -> None:
+        self._leads.clear()
+        self._stands_by.set()
+        self._holder = ""
+        log.warning("this replica does not lead any more", extra={"component": COMPONENT, "reason": reason})
+
+    def _tell(self, holder: str) -> None:
+        if holder != self._holder:
+            self._holder = holder
+            log.info("standing by", extra={"component": COMPONENT, "leader": holder})
+
+    def _pause(self) -> float:
+        """The next look, not at the same moment in every replica."""
+        return self._config.retry_period * random.uniform(0.8, 1.0)  # noqa: S311 - no secret
+
+
+class _Term:
+    """The Lease as it was last read or written, and attempts to write it."""
+
+    def __init__(self, api: Api, candidate: Candidate, clock: Clock) -> None:
+        self.candidate = candidate
+        self.renewed = -math.inf
+        """When the request that last made or kept us leader was sent."""
+        self._api = api
+        self._clock = clock
+        self._lease: dict[str, Any] | None = None
+        self._collection = f"/apis/coordination.k8s.io/v1/namespaces/{candidate.namespace}/leases"
+        self._path = f"{self._collection}/{candidate.name}"
+
+    async def attempt(self) -> bool:
+        """Try to lead, or to go on leading; whether we do."""
+        with suppress(Conflict):
+            return await self._attempt()
+        # Somebody wrote it meanwhile, or our own write's answer got lost: that is seen by reading it again.
+        self._lease = None
+        with suppress(Conflict):
+            return await self._attempt()
+        self._lease = None
+        return False
+
+    async def _attempt(self) -> bool:
+        candidate, clock = self.candidate, self._clock
+        if self._lease is None or candidate.holder != candidate.identity:
+            self._lease = await self._api.get(self._path)
+            candidate.observe(self._lease, clock.monotonic())
+            if not candidate.may_lead(clock.monotonic()):
+                return False
+        claim = candidate.claim(self._lease, clock.now())
+        sent = clock.monotonic()
+        if self._lease is None:
+            self._lease = await self._api.create(self._collection, claim)
+        else:
+            self._lease = await self._api.update(self._path, claim)
+        candidate.observe(self._lease, clock.monotonic())
+        self.renewed = sent
+        return True
+
+    async def release(self) -> None:
+        """Step down, if the Lease is still ours; nothing is lost where that fails."""
+        if self._lease is None or self.candidate.holder != self.candidate.identity:
+            return
+        with suppress(Unavailable):
+            await self._api.update(self._path, self.candidate.release(self._lease, self._clock.now()))
+
+
+def _cluster(config: LeaseConfig) -> Cluster:
+    if config.auth_type == "none":
+        return Cluster(config.api_server or service_url())
+    found = in_cluster()
+    return replace(found, url=config.api_server) if config.api_server else found
