@@ -48,12 +48,13 @@ class Keeper:
         self._lock: Lock | None = None
         self._identity: tuple[int, int] | None = None
         self._volume = 0
+        self._mended = False
         self.outage = ""
         """Why the storage does not work, if it does not."""
         self._former: State | None = None
         self.safe = SafeCheckpoints(beside(path, "-checkpoints") if path else None)
-        self.losses = 0
-        """How often damage or an outage took something back that receivers believed stored."""
+        self.stale: set[str] = set()
+        """Sources that must look at their checkpoints before they go on, since something was taken back."""
 
     @property
     def state(self) -> State:
@@ -126,7 +127,7 @@ class Keeper:
         aside = damage.set_aside(path, self._clock.now())
         fresh.rename(path)
         damage.sync_directory(path)
-        self.losses += 1
+        self._mended = True
         self._meter.count("shipper_journal_damaged")
         log.error(
             "storage is damaged (%s); it was set aside and work goes on: %s", why, found.summary,
@@ -169,9 +170,11 @@ class Keeper:
 
     def _taken_up(self, store: Store) -> Store:
         """Make the storage agree with what this process has promised since it started."""
-        if self._former and salvage.carry(store, self._former):
-            self.losses += 1
-        self._former = None
+        if self._former:
+            if salvage.carry(store, self._former) or self._mended:
+                self.stale |= set(self._former.sources)
+            self._former = None
+        self._mended = False
         return store
 
     def _failed(self, error: Damage | sqlite3.Error | OSError) -> Unavailable:

@@ -3,10 +3,12 @@
 from shipper.core.clock import Clock, SystemClock
 from shipper.core.journal import Limits
 from shipper.core.telemetry import Health, Meter
-from shipper.journal.sqlite import SqliteJournal, open_journal
+from shipper.journal.sqlite import SqliteJournal
 
 
 async def memory_journal(clock: Clock | None = None, limits: Limits | None = None) -> SqliteJournal:
     """A journal in memory with a meter and health of its own."""
     clock = clock or SystemClock()
-    return await open_journal(None, clock, Meter(), Health(clock), limits)
+    journal = SqliteJournal(None, limits or Limits(), clock, Meter(), Health(clock))
+    await journal.start()
+    return journal

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 
 from shipper.core.batch import Commit
 from shipper.core.clock import Clock
+from shipper.core.errors import Unavailable
 from shipper.core.journal import (
     Checkpoint,
     Chunk,
@@ -48,7 +49,7 @@ class SqliteJournal:
         limits: how much it may hold, and for how long.
     """
 
-    def __init__(self, path: Path | None, clock: Clock, meter: Meter, health: Health, limits: Limits) -> None:
+    def __init__(self, path: Path | None, limits: Limits, clock: Clock, meter: Meter, health: Health) -> None:
         self._keeper = Keeper(path, clock, meter)
         self._max_size = limits.max_size
         self._health = health
@@ -81,11 +82,11 @@ class SqliteJournal:
         """Store all of it or nothing; waits, first come first served, while the journal is full."""
         if entries:
             await self._room()
-        await self._do(lambda store: store.append(entries, commit, dead, durable=durable))
+        await self._do(lambda store: self._append(store, entries, commit, dead, durable))
 
     async def checkpoint(self, source: str) -> bytes | None:
         """What the last commit of `source` left."""
-        return await self._look(lambda store: store.checkpoint(source))
+        return await self._look(lambda store: self._checkpoint(store, source))
 
     async def seen(self, source: str, since: int) -> bytes:
         """Digests of the ids of `source` committed with a newest time of at least `since` (ms), packed."""
@@ -174,11 +175,6 @@ class SqliteJournal:
         """Forget dead letters; how many there were."""
         return await self._do(lambda store: letters.remove(store, numbers))
 
-    @property
-    def losses(self) -> int:
-        """How often damage took something back: receivers then start again from their checkpoints."""
-        return self._keeper.losses
-
     async def close(self) -> None:
         """Finish what is under way and let go of the storage."""
         await self._worker.stop(self._finish)
@@ -191,6 +187,22 @@ class SqliteJournal:
 
     async def _letters(self, after: int, pipeline: str | None) -> list[DeadLetter]:
         return await self._look(lambda store: letters.after(store.db, after, pipeline, _LETTERS))
+
+    def _checkpoint(self, store: Store, source: str) -> bytes | None:
+        self._keeper.stale.discard(source)
+        return store.checkpoint(source)
+
+    def _append(
+        self,
+        store: Store,
+        entries: Sequence[Entry],
+        commit: Commit | None,
+        dead: Sequence[DeadLetter],
+        durable: bool,
+    ) -> None:
+        if commit and commit.source in self._keeper.stale:
+            raise Unavailable("storage was damaged and has been mended; go on from the stored checkpoint")
+        store.append(entries, commit, dead, durable=durable)
 
     async def _do(self, job: Callable[[Store], T]) -> T:
         return await self._worker.run(lambda: self._keeper.do(job))
@@ -243,16 +255,3 @@ class SqliteJournal:
             f"storage {self._keeper.path or 'in memory'} is full (max_size {self._max_size} bytes):"
             f" receivers wait, nothing is lost{who}; mend the exporter, raise max_size, or clear dead letters"
         )
-
-
-async def open_journal(
-    path: Path | None, clock: Clock, meter: Meter, health: Health, limits: Limits | None = None
-) -> SqliteJournal:
-    """Open the journal at `path`, or one in memory for None; damage is mended on the way.
-
-    Raises:
-        Unavailable: the storage can't be used, with the reason and the cure; `blocked` if another process has it.
-    """
-    journal = SqliteJournal(path, clock, meter, health, limits or Limits())
-    await journal.start()
-    return journal

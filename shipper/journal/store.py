@@ -105,7 +105,8 @@ class Store:
             place = first + count
         if place != log.end:
             raise Damage(f"entries of log {log.name} end at {place}, not at {log.end}")
-        if not chunks and start is None and place > log.readers[cursor.reader].place:
+        at = log.readers[cursor.reader].place
+        if not chunks and place > at and (start or 0) <= at:
             self.advance(cursor, place, (), ())
         return chunks
 

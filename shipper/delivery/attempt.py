@@ -1,0 +1,151 @@
+"""One window's attempts until it is sent, refused, or given up."""
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from typing import Final
+
+from shipper.core.component import Context, Exporter
+from shipper.core.delivery import DeliveryConfig
+from shipper.core.errors import Rejected, Unavailable
+from shipper.delivery.backoff import Backoff
+from shipper.delivery.window import Window
+
+log = logging.getLogger(__name__)
+
+#: Characters of a backend's answer that are kept with a dead letter.
+_ANSWER: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Records that will not be sent: given up, or refused for good."""
+
+    reason: str
+    answer: str
+    attempts: int
+    indexes: frozenset[int] | None = None
+    """Which of the window; None where it is not known, or all."""
+    final: bool = False
+    """Whether it is all of them, so that halving would not help."""
+
+    def apportion(self, window: Window) -> tuple[list[Window], list[Window]]:
+        """The guilty records, one a window, and what is to be tried again, in order."""
+        if self.indexes is not None:
+            rest = window.select(frozenset(range(window.count)) - self.indexes)
+            guilty = window.select(self.indexes)
+            return guilty.each() if guilty else [], [rest] if rest else []
+        if self.final or window.count == 1:
+            return window.each(), []
+        return [], list(window.split())
+
+
+class Attempts:
+    """Makes attempts at one exporter and tells how it goes.
+
+    Args:
+        exporter: makes one attempt a call.
+        config: timeout and retry.
+        context: the exporter's id, meter, health and clock.
+        turns: allows as many attempts at once as the exporter is configured for, whoever makes them.
+    """
+
+    def __init__(
+        self, exporter: Exporter, config: DeliveryConfig, context: Context, turns: asyncio.Semaphore
+    ) -> None:
+        self._exporter = exporter
+        self._config = config
+        self._context = context
+        self._turns = turns
+        self._failing = ""
+        self.hurry = asyncio.Event()
+        """Set to cut short a wait that is under way."""
+
+    async def send(self, window: Window) -> Refusal | None:
+        """Try until the window was sent; what keeps it from ever being sent otherwise."""
+        retry = self._config.retry_on_failure
+        backoff = Backoff(retry)
+        started = self._context.clock.monotonic()
+        while True:
+            try:
+                await self._once(window)
+            except Rejected as refused:
+                self._count("otelcol_exporter_send_failed_log_records", window.count)
+                return _refusal(refused, window.count, backoff.attempts + 1)
+            except Unavailable as failure:
+                self._count("otelcol_exporter_send_failed_log_records", window.count)
+                waited = self._context.clock.monotonic() - started
+                wait = backoff.next(failure.retry_after)
+                if not retry.enabled or 0 < retry.max_elapsed_time <= waited:
+                    self._fail(failure, None)
+                    return Refusal(_given_up(failure, waited), "", backoff.attempts, final=True)
+                self._fail(failure, wait)
+                await self._sleep(wait)
+            else:
+                self._sent(window.count)
+                return None
+
+    async def _once(self, window: Window) -> None:
+        """One attempt; whatever goes wrong is Rejected or Unavailable."""
+        async with self._turns:
+            try:
+                async with asyncio.timeout(self._config.timeout):
+                    await self._exporter.export(window)
+            except (Rejected, Unavailable):
+                raise
+            except TimeoutError as error:
+                raise Unavailable(
+                    f"no answer within {self._config.timeout:g} s; is the endpoint right and the backend up to it?"
+                ) from error
+            except Exception as fault:
+                reason = f"fault in the exporter ({type(fault).__name__}); please report it"
+                if self._failing != reason:
+                    log.exception("exporter failed by a fault of its own", extra=self._extra())
+                raise Unavailable(reason) from fault
+
+    async def _sleep(self, seconds: float) -> None:
+        """Wait, or less when hurried for the first time."""
+        if self.hurry.is_set():
+            await self._context.clock.sleep(seconds)
+            return
+        waits = [
+            asyncio.ensure_future(self._context.clock.sleep(seconds)),
+            asyncio.ensure_future(self.hurry.wait()),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def _sent(self, count: int) -> None:
+        self._count("otelcol_exporter_sent_log_records", count)
+        self._context.health.ok(self._context.id)
+        if self._failing:
+            self._failing = ""
+            log.info("exporter delivers again", extra=self._extra())
+
+    def _fail(self, failure: Unavailable, wait: float | None) -> None:
+        """Say so once an outage, and again only when the reason changes."""
+        next_try = None if wait is None else self._context.clock.now() + int(wait * 1e9)
+        self._context.health.fail(self._context.id, "", failure.reason, blocked=failure.blocked, next_try=next_try)
+        if self._failing != failure.reason:
+            self._failing = failure.reason
+            log.warning(
+                "exporter can't deliver; the records wait in storage: %s", failure.reason, extra=self._extra()
+            )
+
+    def _count(self, name: str, n: int) -> None:
+        self._context.meter.count(name, n, exporter=self._context.id)
+
+    def _extra(self) -> dict[str, str]:
+        return {"component": self._context.id}
+
+
+def _given_up(failure: Unavailable, waited: float) -> str:
+    return f"given up after {waited:.0f} s: {failure.reason}"
+
+
+def _refusal(refused: Rejected, count: int, attempts: int) -> Refusal:
+    known = frozenset(index for index in refused.indexes or () if 0 <= index < count)
+    return Refusal(refused.reason, refused.answer[:_ANSWER], attempts, known or None)
