@@ -162,8 +162,9 @@ class Lease:
                     await self._lead(term)
             finally:
                 if self.leading:
-                    self._step_back("stopped")
-                    await term.release()
+                    self._stand_back()
+                    with suppress(Unavailable):
+                        await term.release()
 
     async def _stand_by(self, term: "_Term") -> None:
         """Look at the Lease until it is ours."""
@@ -206,13 +207,13 @@ class Lease:
             except Unavailable as fault:
                 reason = f"the Lease was not renewed in time: {fault.reason}"
                 self._health.fail(COMPONENT, "", fault.reason, blocked=fault.blocked)
-        self._step_back(reason)
+        self._stand_back()
+        log.warning("this replica does not lead any more", extra={"component": COMPONENT, "reason": reason})
 
-    def _step_back(self, reason: str) -> None:
+    def _stand_back(self) -> None:
         self._leads.clear()
         self._stands_by.set()
         self._holder = ""
-        log.warning("this replica does not lead any more", extra={"component": COMPONENT, "reason": reason})
 
     def _tell(self, holder: str) -> None:
         if holder != self._holder:
@@ -266,10 +267,17 @@ class _Term:
         return True
 
     async def release(self) -> None:
-        """Step down, if the Lease is still ours; nothing is lost where that fails."""
-        if self._lease is None or self.candidate.holder != self.candidate.identity:
+        """Step down, if the Lease is still ours; where that fails, the others wait until it expires."""
+        with suppress(Conflict):
+            await self._release()
             return
-        with suppress(Unavailable):
+        # A renewal was cut off by the end, and done all the same.
+        self._lease = await self._api.get(self._path)
+        self.candidate.observe(self._lease, self._clock.monotonic())
+        await self._release()
+
+    async def _release(self) -> None:
+        if self._lease is not None and self.candidate.holder == self.candidate.identity:
             await self._api.update(self._path, self.candidate.release(self._lease, self._clock.now()))
 
 
