@@ -105,6 +105,7 @@ class Lease:
         self._stands_by.set()
         self._campaign: asyncio.Task[None] | None = None
         self._holder = ""
+        self._failing = ""
 
     @property
     def leading(self) -> bool:
@@ -145,9 +146,8 @@ class Lease:
             try:
                 await self._campaign_in(self._cluster or _cluster(self._config))
             except Unavailable as fault:
-                self._health.fail(COMPONENT, "", fault.reason, blocked=fault.blocked)
-                log.warning("cannot take part in the election: %s", fault.reason)
-                await self._clock.sleep(self._config.retry_period)
+                self._fail(fault)
+                await self._clock.sleep(self._pause())
 
     async def _campaign_in(self, cluster: Cluster) -> None:
         namespace = self._config.lease_namespace or cluster.namespace
@@ -168,19 +168,14 @@ class Lease:
 
     async def _stand_by(self, term: "_Term") -> None:
         """Look at the Lease until it is ours."""
-        failing = ""
         while True:
             try:
                 won = await term.attempt()
             except Unavailable as fault:
-                if fault.reason != failing:
-                    log.warning("the Lease can't be read or written: %s", fault.reason)
-                failing = fault.reason
-                self._health.fail(COMPONENT, "", fault.reason, blocked=fault.blocked)
+                self._fail(fault)
                 await self._clock.sleep(self._pause())
                 continue
-            failing = ""
-            self._health.ok(COMPONENT)
+            self._well()
             if won:
                 return
             self._tell(term.candidate.holder)
@@ -201,14 +196,25 @@ class Lease:
                     if not await term.attempt():
                         reason = f"{term.candidate.holder or 'nobody'} has the Lease"
                         break
-                self._health.ok(COMPONENT)
+                self._well()
             except TimeoutError:
                 break
             except Unavailable as fault:
                 reason = f"the Lease was not renewed in time: {fault.reason}"
-                self._health.fail(COMPONENT, "", fault.reason, blocked=fault.blocked)
+                self._fail(fault)
         self._stand_back()
         log.warning("this replica does not lead any more", extra={"component": COMPONENT, "reason": reason})
+
+    def _well(self) -> None:
+        self._failing = ""
+        self._health.ok(COMPONENT)
+
+    def _fail(self, fault: Unavailable) -> None:
+        """Told once, however long it lasts."""
+        if fault.reason != self._failing:
+            log.warning("the Lease can't be read or written: %s", fault.reason, extra={"component": COMPONENT})
+        self._failing = fault.reason
+        self._health.fail(COMPONENT, "", fault.reason, blocked=fault.blocked)
 
     def _stand_back(self) -> None:
         self._leads.clear()
