@@ -99,8 +99,7 @@ class AlertBook:
         rules = RULES[stream]
         changeable = [alert for alert in self.alerts[-200:] if alert.stream == stream]
         if self._tick < 8 or not changeable or self._rng.random() < 0.5:
-            place = self._tick // 2 if stream == "code_scanning" else self._tick
-            rule = rules[place % len(rules)]
+            rule = rules[sum(alert.stream == stream for alert in self.alerts) % len(rules)]
             self.open(stream, self._rng.choice(self._cast.repositories[:4]), rule, time)
             return
         alert = self._rng.choice(changeable)

@@ -124,6 +124,8 @@ class Api:
             found = self.world.organization(groups["org"])
         elif "number" in groups:
             found = self.world.by_number(groups["number"])
+        elif "installation" in groups:
+            found = apps.installed(self.world, int(groups["installation"]))
         return [found] if found else []
 
     def _allowed(self, call: Call) -> Answer | None:
@@ -143,7 +145,7 @@ class Api:
     def _numeric_path(self, call: Call) -> str:
         parts = call.request.path.split("/")
         if call.enterprise:
-            return "/".join(["", "enterprises", str(self.world.enterprise_cast.business_id), *parts[3:]])
+            return "/".join(["", "enterprises", str(self.world.enterprise_id), *parts[3:]])
         if call.tenants:
             return "/".join(["", "organizations", str(call.tenants[0].cast.id), *parts[3:]])
         return ""

@@ -11,7 +11,7 @@ from shipper.simulator import payloads
 from shipper.simulator.answers import DOCS, Answer, json_answer, not_found, refusal
 from shipper.simulator.endpoints import Call, Route, route
 from shipper.simulator.payloads import iso
-from shipper.simulator.world import Tenant
+from shipper.simulator.world import Tenant, World
 
 PERMISSIONS: Final = {
     "organization_administration": "read",
@@ -29,6 +29,11 @@ _NOT_INSTALLED: Final = (
 def installation_id(tenant: Tenant) -> int:
     """The number of the App's installation in an organization."""
     return _FIRST_INSTALLATION + tenant.cast.number
+
+
+def installed(world: World, number: int) -> Tenant | None:
+    """The organization of an installation."""
+    return next((tenant for tenant in world.organizations if installation_id(tenant) == number), None)
 
 
 def app(call: Call) -> Answer:
@@ -80,10 +85,9 @@ def _installation(call: Call, tenant: Tenant) -> dict[str, Any]:
 
 def access_token(call: Call) -> Answer:
     """`POST /app/installations/{installation_id}/access_tokens`."""
-    wanted = int(call.groups["installation"])
-    tenant = next((one for one in call.world.organizations if installation_id(one) == wanted), None)
-    if tenant is None:
+    if not call.tenants:
         return not_found(f"{DOCS}/apps/apps#create-an-installation-access-token-for-an-app")
+    tenant = call.tenants[0]
     if tenant.suspended:
         return refusal(403, "This installation has been suspended", f"{DOCS}/apps/apps")
     try:

@@ -6,13 +6,14 @@ Pure: from a `Call` to an `Answer`. Sources: the REST reference of each endpoint
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from shipper.simulator import payloads
 from shipper.simulator.access import Access, Token
 from shipper.simulator.alerts import Alert, Stream
 from shipper.simulator.answers import DOCS, Answer, Request, json_answer, not_found, refusal
-from shipper.simulator.audit_log import AuditLog, Row, Search
+from shipper.simulator.audit_log import AuditLog, Search
 from shipper.simulator.paging import Page, PagingError, cut, link_header, where
 from shipper.simulator.phrase import PhraseError, parse, rewrite
 from shipper.simulator.quota import Budget
@@ -70,9 +71,10 @@ def audit_log(call: Call) -> Answer:
         place = where(query, cursors=options.server_version is None, numbers=_numbered(call))
     except (PhraseError, PagingError) as error:
         return refusal(422, str(error))
-    page = log.page(search, place, call.world.body)
-    answer = json_answer([_disclosed(call, row) for row in page.items], Cache_Control=_CACHE)
-    return _linked(call, page, answer)
+    address = call.enterprise is not None or options.actor_ip
+    bodies = partial(call.world.body, address=address)
+    page = log.page(search, place, bodies)
+    return _linked(call, page, json_answer([bodies(row) for row in page.items], Cache_Control=_CACHE))
 
 
 def _numbered(call: Call) -> bool:
@@ -88,14 +90,6 @@ def _search(call: Call, include: Any) -> Search:
     since = max((call.now - int(span * 1000) for span in spans if span is not None), default=0)
     git_since = 0 if options.git_retention is None else call.now - int(options.git_retention * 1000)
     return Search(call.now, phrase, include, query.get("order", "desc") == "desc", since, git_since)
-
-
-def _disclosed(call: Call, row: Row) -> Any:
-    """The event; made-up ones show `actor_ip` only to the enterprise, or where the organization discloses it."""
-    body = call.world.body(row)
-    if row.kind >= 0 and not (call.enterprise or call.world.options.actor_ip):
-        body.pop("actor_ip", None)
-    return body
 
 
 def _linked(call: Call, page: Page[Any], answer: Answer) -> Answer:

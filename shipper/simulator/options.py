@@ -92,6 +92,11 @@ class Options:
         """An organization where nothing happens but what a test makes happen."""
         return replace(cls(rate=0, backlog=0, alerts=0, alert_interval=0, oddities=0, late=0), **changes)
 
+    def for_enterprise(self) -> "Options":
+        """What happens in the enterprise itself, not in its organizations: little, and no alerts."""
+        own = replace(self, events=None, alert_file=None, alerts=0, alert_interval=0)
+        return own if self.events is None else replace(own, rate=0, backlog=0)
+
     @property
     def limited(self) -> bool:
         """Whether there are rate limits at all."""

@@ -17,7 +17,7 @@ import ssl
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from aiohttp import web
 
@@ -33,6 +33,9 @@ from shipper.simulator.people import Repository
 from shipper.simulator.rules import RULES, Rule
 from shipper.simulator.templates import TEMPLATES, Template
 from shipper.simulator.world import Happened, Tenant, World, time_of
+
+_COMPRESSED: Final = (256, 2**20)
+"""Sizes of bodies that are sent compressed to clients that accept it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,16 +135,17 @@ class Simulator:
         time = self.now() if at is None else at
         template = next((one for one in TEMPLATES if one.action == action), Template(action, "modify"))
         drawn = self._tenant(organization).draft(template, time)
-        event = {
-            name: value for name, value in (drawn | fields).items() if name not in fields or value is not None
-        }
+        left_out = {name for name, value in fields.items() if value is None}
+        if not self.options.actor_ip:
+            left_out |= {"actor_ip"} - fields.keys()
+        event = {name: value for name, value in (drawn | fields).items() if name not in left_out}
         return self.add_event(event, organization=organization, at=time, visible=time + int(late * 1000))  # type: ignore[no-any-return]
 
     def remove_event(self, document_id: str, organization: str | None = None) -> None:
-        """Take an event out of the listings, as if it had never been there."""
+        """Take an event out of the listings, as if it had never been there; `events` still tells of it."""
         tenant = self._tenant(organization)
         for row in list(tenant.log):
-            body = tenant.body(row)
+            body = tenant.body(row, address=False)
             if isinstance(body, Mapping) and body.get("_document_id") == document_id:
                 tenant.log.hide(row.time, row.number)
 
@@ -227,9 +231,9 @@ class Simulator:
         response = web.Response(status=answer.status, body=answer.body, headers=answer.headers)
         if answer.body:
             response.headers["Content-Type"] = answer.content_type
-        if answer.cut and request.transport is not None:
-            return await _break_off(request, answer)
-        return response
+        if _COMPRESSED[0] <= len(answer.body) < _COMPRESSED[1]:
+            response.enable_compression()
+        return await _break_off(request, answer) if answer.cut else response
 
     async def _pause(self, seconds: float) -> None:
         """Wait on the clock, or until the simulator closes."""

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from shipper.simulator.alerts import STREAMS, AlertBook, Stream, Transition
 from shipper.simulator.audit_log import GIVEN, GIVEN_GIT, AuditLog, Row
 from shipper.simulator.events import make_event
 from shipper.simulator.options import DEFAULT_ENTERPRISE, DEFAULT_ORGANIZATION, Options
-from shipper.simulator.people import Cast, Repository
+from shipper.simulator.people import Cast, Repository, numeric_id
 from shipper.simulator.rules import RULES
 from shipper.simulator.templates import TEMPLATES, Template
 from shipper.simulator.traffic import Traffic
@@ -63,12 +64,15 @@ class Tenant:
         self.log.insert(Row(time, visible, self._number(_GIVEN_SERIAL + len(self._given)), kind))
         self._given.append(body)
 
-    def body(self, row: Row) -> Any:
+    def body(self, row: Row, *, address: bool) -> Any:
         """The event of a row of this tenant."""
         serial = row.number & ((1 << _SERIAL_BITS) - 1)
         if row.kind < 0:
             return self._given[serial - _GIVEN_SERIAL]
-        return make_event(self.cast, serial, TEMPLATES[row.kind], row.time, oddities=self._oddities)
+        event = make_event(self.cast, serial, TEMPLATES[row.kind], row.time, oddities=self._oddities)
+        if not address:
+            event.pop("actor_ip", None)
+        return event
 
     def draft(self, template: Template, time: int) -> dict[str, Any]:
         """A realistic event to be changed and added."""
@@ -100,7 +104,7 @@ class World:
         self._now = start
         self._tenants: list[Tenant] = []
         self._organizations: dict[str, Tenant] = {}
-        self._enterprise: tuple[Tenant, AuditLog] | None = None
+        self._enterprise: AuditLog | None = None
         self.slug = options.enterprise or DEFAULT_ENTERPRISE
         for login in options.organizations or (DEFAULT_ORGANIZATION,):
             self._found(login)
@@ -129,50 +133,49 @@ class World:
 
     def enterprise(self, slug: str) -> AuditLog | None:
         """The enterprise's log, by slug or numeric id: everything its organizations log, and its own events."""
-        known = {self.slug.lower(), str(self._enterprise[0].cast.business_id) if self._enterprise else self.slug}
-        if slug.lower() not in known and (
-            self.options.enterprise or self._enterprise or not _SLUG.fullmatch(slug)
-        ):
+        known = {self.slug.lower(), str(self.enterprise_id)}
+        if slug.lower() not in known and (self.options.enterprise or not _SLUG.fullmatch(slug)):
             return None
         if self._enterprise is None:
-            self._enterprise = self._merge(slug)
-        return self._enterprise[1]
+            self._enterprise = self._merge()
+        return self._enterprise
 
     @property
-    def enterprise_cast(self) -> Cast:
-        """Who the enterprise is."""
-        return self._enterprise[0].cast if self._enterprise else Cast(self.slug, self.options.seed, self.slug, 0)
+    def enterprise_id(self) -> int:
+        """The enterprise's numeric id."""
+        return numeric_id(self.options.seed, self.slug)
 
-    def body(self, row: Row) -> Any:
-        """The event of a row of any log."""
-        return self._tenants[row.number >> _SERIAL_BITS].body(row)
+    def body(self, row: Row, *, address: bool) -> Any:
+        """The event of a row of any log; with the actor's `address`, if it is one that was made up."""
+        return self._tenants[row.number >> _SERIAL_BITS].body(row, address=address)
 
     def truth(self) -> Iterator[Happened]:
         """Every audit event that has happened, organization by organization, in the order of time."""
         for tenant in self._tenants:
             for row in tenant.log:
-                yield Happened(tenant.cast.login, row.time, row.visible, tenant.body(row))
+                body = tenant.body(row, address=self.options.actor_ip)
+                yield Happened(tenant.cast.login, row.time, row.visible, body)
 
     def _found(self, login: str, *, business: bool = False) -> Tenant:
         cast = Cast(login, self.options.seed, self.slug, len(self._tenants))
-        tenant = Tenant(self.options, cast, self.start, business=business)
+        options = self.options.for_enterprise() if business else self.options
+        tenant = Tenant(options, cast, self.start, business=business)
         self._tenants.append(tenant)
         if not business:
             self._organizations[login.lower()] = tenant
-            if self._enterprise:
-                tenant.log.followers.append(self._enterprise[1])
+            if self._enterprise is not None:
+                tenant.log.followers.append(self._enterprise)
         tenant.advance(self._now)
         return tenant
 
-    def _merge(self, slug: str) -> tuple[Tenant, AuditLog]:
-        self.slug = slug
-        own = self._found(slug, business=True)
+    def _merge(self) -> AuditLog:
+        own = self._found(self.slug, business=True)
         merged = AuditLog()
         for tenant in [*self.organizations, own]:
             for row in tenant.log:
                 merged.insert(row)
             tenant.log.followers.append(merged)
-        return own, merged
+        return merged
 
 
 def time_of(event: Any, default: int) -> int:
@@ -186,8 +189,6 @@ def time_of(event: Any, default: int) -> int:
 
 def time_of_alert(body: Mapping[str, Any]) -> int:
     """When a given alert last changed, in ms."""
-    from datetime import datetime  # noqa: PLC0415 - only for files of alerts
-
     text = body.get("updated_at") or body.get("created_at")
     try:
         return int(datetime.fromisoformat(str(text)).timestamp() * 1000)
