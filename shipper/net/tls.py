@@ -116,9 +116,9 @@ def _load_own(context: ssl.SSLContext, config: TLSConfig, paths: Paths) -> None:
 
 def _pairing(config: TLSConfig, loc: tuple[str, ...]) -> Iterator[Problem]:
     if config.cert_file and not config.key_file:
-        yield Problem((*loc, "cert_file"), "tls-pair", "cert_file needs key_file beside it")
+        yield Problem((*loc, "cert_file"), "missing-key", "cert_file needs key_file beside it")
     if config.key_file and not config.cert_file:
-        yield Problem((*loc, "key_file"), "tls-pair", "key_file needs cert_file beside it")
+        yield Problem((*loc, "key_file"), "missing-key", "key_file needs cert_file beside it")
 
 
 def _unreadable(config: TLSConfig, paths: Paths, loc: tuple[str, ...]) -> Iterator[Problem]:
@@ -129,8 +129,10 @@ def _unreadable(config: TLSConfig, paths: Paths, loc: tuple[str, ...]) -> Iterat
         try:
             with paths.input(file).open("rb") as opened:
                 opened.read(1)
+        except FileNotFoundError:
+            yield Problem((*loc, key), "missing-file", f"there is no file {file}")
         except OSError as fault:
-            yield Problem((*loc, key), "file-unreadable", f"cannot read {file}: {fault.strerror}")
+            yield Problem((*loc, key), "unreadable-file", f"cannot read {file}: {fault.strerror}")
 
 
 def _unusable(config: TLSConfig, paths: Paths, loc: tuple[str, ...]) -> Iterator[Problem]:
@@ -139,12 +141,12 @@ def _unusable(config: TLSConfig, paths: Paths, loc: tuple[str, ...]) -> Iterator
         try:
             ssl.create_default_context(cafile=str(paths.input(config.ca_file)))
         except (ssl.SSLError, OSError):
-            yield Problem((*loc, "ca_file"), "tls-file", f"{config.ca_file} holds no PEM certificate")
+            yield Problem((*loc, "ca_file"), "bad-tls-file", f"{config.ca_file} holds no PEM certificate")
     if config.cert_file and config.key_file:
         try:
             _load_own(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), config, paths)
         except (ssl.SSLError, OSError):
             message = f"{config.cert_file} and {config.key_file} are no matching pair of PEM certificate and key"
-            yield Problem((*loc, "cert_file"), "tls-file", message)
+            yield Problem((*loc, "cert_file"), "bad-tls-file", message)
         except ValueError as fault:
-            yield Problem((*loc, "key_file"), "tls-file", str(fault))
+            yield Problem((*loc, "key_file"), "bad-tls-file", str(fault))
