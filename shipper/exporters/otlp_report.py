@@ -1,0 +1,34 @@
+"""What both OTLP exporters do around a request: its limit, and the report of a partial success."""
+
+import logging
+
+from shipper.core.component import Context
+from shipper.core.errors import Rejected
+from shipper.exporters.otlp_config import REQUEST_LIMIT
+from shipper.wire.otlp_answer import Partial
+
+log = logging.getLogger(__name__)
+
+
+def limited(body: bytes) -> bytes:
+    """The request's bytes before compression.
+
+    Raises:
+        Rejected: they are more than may be sent; half of the records may fit.
+    """
+    if len(body) > REQUEST_LIMIT:
+        limit = f"{REQUEST_LIMIT // 2**20} MiB"
+        raise Rejected(
+            f"the request has {len(body)} bytes, more than the {limit} that OTLP allows; nothing was sent"
+        )
+    return body
+
+
+def report(partial: Partial, context: Context) -> None:
+    """Count and log what the backend took the request without; such a request is never sent again."""
+    if not partial.rejected and not partial.message:
+        return
+    context.meter.count("shipper_exporter_partial_rejected_log_records", partial.rejected, exporter=context.id)
+    what = "the backend took the request without some records" if partial.rejected else "the backend warns"
+    extra = {"component": context.id, "rejected": partial.rejected, "answer": partial.message}
+    log.warning("%s; see its answer", what, extra=extra)
