@@ -1,0 +1,153 @@
+"""Shows records on the terminal (stdout), for trying a pipeline out.
+
+Events are written by strangers: whatever is not printable is shown escaped, so that no event can move the cursor,
+clear the screen or pretend to be another line.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Any, Final, Literal, TextIO
+
+import orjson
+
+from shipper.core.component import Component, Context, Exported, Window
+from shipper.core.delivery import DeliveryConfig
+from shipper.core.errors import Unavailable
+from shipper.wire import jsontext
+from shipper.wire.summary import summarize
+
+_RESET: Final = "\x1b[0m"
+_COLORS: Final = {
+    "critical": "\x1b[1;97;41m",
+    "high": "\x1b[1;31m",
+    "medium": "\x1b[33m",
+    "low": "\x1b[36m",
+    "info": "\x1b[32m",
+}
+_LONGEST: Final = 80
+
+
+class Config(DeliveryConfig):
+    """How much is shown."""
+
+    verbosity: Literal["basic", "normal", "detailed"] = "normal"
+    """basic: how many records; normal: a line for each; detailed: everything."""
+
+
+class DebugExporter:
+    """Writes to stdout."""
+
+    def __init__(self, config: Config, context: Context) -> None:
+        self._id = context.id
+        self._verbosity = config.verbosity
+
+    def __repr__(self) -> str:
+        return f"debug({self._verbosity})"
+
+    async def __aenter__(self) -> "DebugExporter":
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Nothing is held."""
+
+    async def export(self, window: Window) -> None:
+        """Show the window.
+
+        Raises:
+            Unavailable: stdout is closed.
+        """
+        out = sys.stdout
+        text = "".join(f"{line}\n" for line in self._lines(window, coloured=_coloured(out)))
+        try:
+            out.write(text.encode(out.encoding or "utf-8", "backslashreplace").decode(out.encoding or "utf-8"))
+            out.flush()
+        except (OSError, ValueError) as fault:
+            raise Unavailable("stdout can't be written; is the program that reads it gone?") from fault
+
+    async def check(self) -> str:
+        """Nothing can be in the way."""
+        return "shows records on stdout"
+
+    def _lines(self, window: Window, *, coloured: bool) -> Iterator[str]:
+        if self._verbosity == "basic":
+            yield f"{self._id}: {window.count} log record{'' if window.count == 1 else 's'}"
+        elif self._verbosity == "normal":
+            yield from (line(exported, coloured=coloured) for exported in window.records)
+        else:
+            yield from details(window.records)
+
+
+def line(exported: Exported, *, coloured: bool = False) -> str:
+    """The record on one line: local time, severity, event, who, where, which rule."""
+    record, summary = exported.record, summarize(exported)
+    word = safe(summary.severity)[:8] or "-"
+    severity = f"{word:8}"
+    if coloured and summary.severity in _COLORS:
+        severity = f"{_COLORS[summary.severity]}{word}{_RESET}{' ' * (8 - len(word))}"
+    where = "/".join(part for part in (summary.org, summary.repo) if part)
+    parts = [
+        f"{_local(record.timestamp)}  {severity}  {_short(record.event_name) or '-':<44}",
+        f"{_short(summary.actor) or '-':<20}",
+        _short(where) or "-",
+        f"[{_short(summary.rule)}]" if summary.rule else "",
+    ]
+    return "  ".join(part for part in parts if part)
+
+
+def details(records: Sequence[Exported]) -> Iterator[str]:
+    """Everything about each record, over several lines."""
+    for number, exported in enumerate(records):
+        record = exported.record
+        yield f"LogRecord #{number}"
+        yield f"  Timestamp: {_local(record.timestamp)}"
+        yield f"  ObservedTimestamp: {_local(record.observed)}"
+        yield f"  Severity: {safe(record.severity_text) or 'unspecified'} ({record.severity_number})"
+        yield f"  EventName: {safe(record.event_name)}"
+        yield f"  log.record.uid: {safe(record.uid)}"
+        for title, values in (("Attributes", record.attributes), ("Resource", exported.resource)):
+            yield f"  {title}:"
+            yield from (f"    {safe(key)}: {safe(_text(value))}" for key, value in values.items())
+        yield f"  Scope: {safe(' '.join(exported.scope))}"
+        yield "  Body:"
+        yield from (f"    {safe(part)}" for part in _indented(record.body).split("\n"))
+
+
+def safe(text: str) -> str:
+    """The text with all that is not printable escaped: control characters, bidirectional overrides, surrogates."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    return f"\\u{ord(char):04x}" if ord(char) <= 0xFFFF else f"\\U{ord(char):08x}"
+
+
+def _short(text: str) -> str:
+    shown = safe(text[: _LONGEST + 1])
+    return shown if len(text) <= _LONGEST else f"{shown[:_LONGEST]}…"
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else jsontext.dumps(value).decode()
+
+
+def _indented(value: Any) -> str:
+    try:
+        return orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    except TypeError:
+        return jsontext.dumps(value).decode()
+
+
+def _local(nanoseconds: int) -> str:
+    return f"{datetime.fromtimestamp(nanoseconds // 10**9, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _coloured(out: TextIO) -> bool:
+    """See https://no-color.org."""
+    return out.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+component: Component[Config, Any] = Component(kind="exporter", config=Config, build=DebugExporter)

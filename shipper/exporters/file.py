@@ -1,0 +1,234 @@
+"""Writes records to a file, one JSON object a line, for other programs to read or for keeping.
+
+A line is whole or absent: what a crash left unfinished is cut off when the file is next opened. Files are made
+readable by their owner only. Works with logrotate, be it by moving or by copying and truncating.
+"""
+
+import asyncio
+import contextlib
+import errno
+import fcntl
+import os
+import stat
+import threading
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import Field
+
+from shipper.core.component import Component, Context, Exported, Window
+from shipper.core.delivery import DeliveryConfig
+from shipper.core.errors import Unavailable
+from shipper.core.record import UID
+from shipper.wire import jsontext, otlp_json
+
+_CHUNK: Final = 2**16
+#: How lines of ours begin, in every format.
+_BEGINNINGS: Final = (b'{"resourceLogs":', b'{"timestamp":')
+
+_REMEDIES: Final[dict[int | None, str]] = {
+    errno.ENOSPC: "the disk is full; free some space",
+    errno.EDQUOT: "the quota is used up; free some space",
+    errno.EFBIG: "the file is as large as its system allows; rotate it",
+    errno.EROFS: "the disk is read-only; mount it writable",
+    errno.EACCES: "the shipper lacks the permission",
+    errno.EPERM: "the shipper lacks the permission",
+    errno.ENOENT: "its folder has vanished; bring the folder or its volume back",
+    errno.ENOTDIR: "a part of its path is no folder",
+    errno.EISDIR: "there is a folder in its place",
+    errno.EIO: "the disk is failing",
+}
+
+
+class Config(DeliveryConfig):
+    """Which file, and how it is written."""
+
+    path: Annotated[str, Field(min_length=1)]
+    """The file; its folders are made where they are missing."""
+    format: Literal["otlp_json", "json"] = "otlp_json"
+    """otlp_json: OTLP's own JSON, one batch a line; json: flat, one record a line."""
+
+
+class FileExporter:
+    """Appends each window by one write that reaches the disk before it counts as sent."""
+
+    def __init__(self, config: Config, context: Context) -> None:
+        self._name = config.path
+        self._path = context.paths.output(config.path)
+        self._flat = config.format == "json"
+        self._appender = Appender(self._path)
+
+    def __repr__(self) -> str:
+        return f"file({self._name})"
+
+    async def __aenter__(self) -> "FileExporter":
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await asyncio.to_thread(self._appender.close)
+
+    async def export(self, window: Window) -> None:
+        """Append the window.
+
+        Raises:
+            Unavailable: the file can't be written; nothing of the window is in it.
+        """
+        await asyncio.to_thread(self._write, window)
+
+    async def check(self) -> str:
+        """See whether the file can be written, without writing."""
+        found = next(path for path in (self._path, *self._path.absolute().parents) if path.exists())
+        if not os.access(found, os.W_OK):
+            raise Unavailable(f"{self._name} can't be written: no permission for {found}")
+        return f"{self._name} can be written"
+
+    def _write(self, window: Window) -> None:
+        try:
+            self._appender.append(self._lines(window.records))
+        except OSError as fault:
+            remedy = _REMEDIES.get(fault.errno, fault.strerror or str(fault))
+            raise Unavailable(f"{self._name} can't be written: {remedy}") from fault
+
+    def _lines(self, records: Sequence[Exported]) -> bytes:
+        if not self._flat:
+            return otlp_json.encode(records) + b"\n"
+        return b"".join([jsontext.dumps(flat(exported)) + b"\n" for exported in records])
+
+
+class Appender:
+    """A file that lines are appended to, all or nothing; safe with other writers and with rotation."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._fd: int | None = None
+        self._opened = False
+        self._turn = threading.Lock()
+
+    def append(self, data: bytes) -> None:
+        """Append and wait for the disk.
+
+        Raises:
+            OSError: it failed; the file holds nothing of the data.
+        """
+        with self._turn:
+            fd = self._open()
+            with _locked(fd):
+                before = os.fstat(fd).st_size
+                try:
+                    _write_all(fd, data)
+                except BaseException:
+                    self._undo(fd, before)
+                    raise
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with self._turn:
+            self._drop()
+
+    def _open(self) -> int:
+        """The file at the path: the open one unless it was moved away or removed."""
+        if self._fd is not None and not _same(self._fd, self._path):
+            self._drop()
+        if self._fd is None:
+            if not self._opened:
+                self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._opened = True
+            with _locked(self._fd):
+                _mend(self._fd)
+        return self._fd
+
+    def _undo(self, fd: int, size: int) -> None:
+        """Take back what was written; where even that fails, the next opening does it."""
+        with contextlib.suppress(OSError):
+            os.ftruncate(fd, size)
+        self._drop()
+
+    def _drop(self) -> None:
+        fd, self._fd = self._fd, None
+        if fd is not None:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+
+
+def flat(exported: Exported) -> dict[str, Any]:
+    """The record as a flat object."""
+    record = exported.record
+    return {
+        "timestamp": rfc3339(record.timestamp),
+        "observed_timestamp": rfc3339(record.observed),
+        "severity": record.severity_text,
+        "severity_number": record.severity_number,
+        "event_name": record.event_name,
+        "attributes": {UID: record.uid, **record.attributes},
+        "body": record.body,
+        "resource": exported.resource,
+    }
+
+
+def rfc3339(nanoseconds: int) -> str:
+    """A time in UTC with as many digits of a second as it has, in groups of three."""
+    seconds, rest = divmod(nanoseconds, 10**9)
+    digits = f"{rest:09d}"
+    while digits.endswith("000") and len(digits) > 3:
+        digits = digits[:-3]
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{digits}Z"
+
+
+def _same(fd: int, path: Path) -> bool:
+    try:
+        there = path.stat()
+    except FileNotFoundError:
+        return False
+    return os.path.samestat(os.fstat(fd), there)
+
+
+@contextlib.contextmanager
+def _locked(fd: int) -> Iterator[None]:
+    """Alone among the writers that lock, where the file system has locks."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(fd, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            fcntl.flock(fd, fcntl.LOCK_UN)
+
+
+def _write_all(fd: int, data: bytes) -> None:
+    if os.write(fd, data) != len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if stat.S_ISREG(os.fstat(fd).st_mode):
+        os.fsync(fd)
+
+
+def _mend(fd: int) -> None:
+    """Cut an unfinished last line of ours off; finish one of somebody else."""
+    status = os.fstat(fd)
+    if not stat.S_ISREG(status.st_mode) or not status.st_size:
+        return
+    end = _last_line(fd, status.st_size)
+    if end == status.st_size:
+        return
+    beginning = os.pread(fd, max(map(len, _BEGINNINGS)), end)
+    if any(beginning.startswith(ours) or ours.startswith(beginning) for ours in _BEGINNINGS):
+        os.ftruncate(fd, end)
+    else:
+        os.write(fd, b"\n")
+
+
+def _last_line(fd: int, size: int) -> int:
+    """Where what follows the last line break starts."""
+    end = size
+    while end > 0:
+        start = max(end - _CHUNK, 0)
+        found = os.pread(fd, end - start, start).rfind(b"\n")
+        if found >= 0:
+            return start + found + 1
+        end = start
+    return 0
+
+
+component: Component[Config, Any] = Component(kind="exporter", config=Config, build=FileExporter)
