@@ -14,7 +14,7 @@ COMMANDS: Final[dict[str, str]] = {
     "graph": "shipper.cli.graph:graph",
     "config": "shipper.cli.config:config",
     "components": "shipper.cli.components:components",
-    "schema": "shipper.cli.schema:schema",
+    "schema": "shipper.cli.schema:command",
 }
 
 

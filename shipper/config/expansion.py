@@ -22,6 +22,11 @@ MAX_FILE: Final = 2**20
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
+def is_secret(key: str) -> bool:
+    """Whether a key's value is a secret by its name; files and ids of secrets are none."""
+    return bool(SECRET_NAME.search(key)) and not key.endswith(("_file", "_id", "_scanning"))
+
+
 class _Failed(Exception):  # noqa: N818 - an answer on the way up, never seen outside
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)

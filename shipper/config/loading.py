@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -9,7 +10,7 @@ from pydantic import BaseModel, SecretStr
 
 from shipper.config import nodes, references
 from shipper.config.diagnostics import START, Diagnostic, Invalid, Loc, Mark, dotted, ordered
-from shipper.config.expansion import Expansion
+from shipper.config.expansion import Expansion, is_secret
 from shipper.config.hints import hint
 from shipper.config.models import (
     AdminConfig,
@@ -270,10 +271,19 @@ class _Loading:
 
     def _masked(self, message: str) -> str:
         """The message without anything secret: a component may have quoted its configuration."""
-        for secret in sorted(self._expansion.secrets, key=len, reverse=True):
+        for secret in sorted({*self._expansion.secrets, *self._written}, key=len, reverse=True):
             if len(secret) >= 4:
                 message = message.replace(secret, "***")
         return message
+
+    @cached_property
+    def _written(self) -> set[str]:
+        """Secrets that stand in the file itself, as far as their keys tell."""
+        return {
+            scalar.value
+            for loc, scalar in nodes.scalars(self._root)
+            if isinstance(scalar.value, str) and any(isinstance(step, str) and is_secret(step) for step in loc)
+        }
 
 
 def _unusable(code: str, message: str) -> nodes.Malformed:

@@ -36,7 +36,7 @@ _NULL: Final = frozenset({"", "~", "null", "Null", "NULL"})
 _BOOLEANS: Final = {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 _INTEGER: Final = re.compile(r"[-+]?(0|[1-9][0-9]{0,400})")
 _OTHER_BASE: Final = re.compile(r"0o[0-7]{1,40}|0x[0-9a-fA-F]{1,40}")
-_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]*)(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_FLOAT: Final = re.compile(r"[-+]?(\.[0-9]+|(0|[1-9][0-9]{0,400})(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _NOT_FINITE: Final = re.compile(r"([-+]?)\.(inf|Inf|INF)|\.(nan|NaN|NAN)")
 _TAG: Final = "tag:yaml.org,2002:"
 _MERGE: Final = "<<"
@@ -183,7 +183,7 @@ def scalars(node: Node) -> Iterator[tuple[Loc, Scalar]]:
 
 
 class _Events(Reader, Scanner, Parser):
-    """PyYAML's parser in Python: its messages are the ones we know."""
+    """PyYAML's own parser, for where it was built without libyaml."""
 
     def __init__(self, text: str) -> None:
         Reader.__init__(self, text)
@@ -192,22 +192,15 @@ class _Events(Reader, Scanner, Parser):
 
 
 def _events(text: str) -> Iterator[Event]:
-    """The events of libyaml where it is there: ten times faster, and a message of its own never shows."""
+    """The events of a text, by libyaml where it is there: ten times faster."""
+    parser: Any
     if yaml.__with_libyaml__:
-        from yaml.cyaml import CParser  # type: ignore[attr-defined]  # noqa: PLC0415 - not in every build of PyYAML
+        from yaml.cyaml import CParser  # type: ignore[attr-defined]  # noqa: PLC0415 - not in every build
 
-        try:
-            parser = CParser(text)
-            events = []
-            while (event := parser.get_event()) is not None:
-                events.append(event)
-        except (yaml.YAMLError, ValueError):
-            pass
-        else:
-            yield from events
-            return
-    slow: Any = _Events(text)
-    while (event := slow.get_event()) is not None:
+        parser = CParser(text)
+    else:
+        parser = _Events(text)
+    while (event := parser.get_event()) is not None:
         yield event
 
 
@@ -216,18 +209,20 @@ class Composer:
 
     def __init__(self, text: str) -> None:
         self.faults: list[Fault] = []
+        self._text = text
         self._events = _events(text)
         self._anchors: dict[str, Node | None] = {}
         self._merged = 0
 
     def compose(self) -> Node | None:
         """The one document of the file, None where there is none."""
+        odd = Reader.NON_PRINTABLE.search(self._text)
+        if odd:
+            raise Malformed(_character(self._text, odd.start()))
         try:
             return self._document()
         except yaml.MarkedYAMLError as error:
-            raise Malformed(_syntax(error)) from None
-        except yaml.reader.ReaderError as error:
-            raise Malformed(_character(error)) from None
+            raise Malformed(_syntax(error, self._text)) from None
 
     def _document(self) -> Node | None:
         root = None
@@ -368,46 +363,47 @@ def _mark(mark: Any) -> Mark:
     return Mark(mark.line + 1, mark.column + 1) if mark else START
 
 
-def _character(error: Any) -> Fault:
-    """A character YAML does not allow; the reader knows its index only."""
-    name = f"U+{error.character:04X}" if isinstance(error.character, int) else "an odd byte"
-    return Fault(
-        START, "yaml-character", (), f"{name} may not stand in YAML; write it as an escape in double quotes"
-    )
+def _character(text: str, position: int) -> Fault:
+    before = text[:position]
+    mark = Mark(before.count("\n") + 1, len(before) - before.rfind("\n"))
+    said = f"the character U+{ord(text[position]):04X} can't stand in YAML; write it as an escape in double quotes"
+    return Fault(mark, "yaml-character", (), said)
 
 
+#: What libyaml and PyYAML say, what to say instead, and whether the place is where the trouble begins.
 _SAYINGS: Final = (
-    (r"found character '\\t' that cannot start", "a tab; YAML is indented with spaces"),
-    (r"found character '(.)' that cannot start", r"a value can't start with \1; put it in quotes"),
+    (r"tab character that violates", "a tab; YAML is indented with spaces", False),
+    (r"quoted scalar: found unexpected end", "the quote that opens here is never closed", True),
+    (r"unknown escape", "an unknown escape in double quotes; use single quotes, or \\\\ for a backslash", False),
+    (r"mapping values are not", "a second ': ' in one line; put the value in quotes or check the indent", False),
+    (r"sequence entries are not", "a list can't start here; put its items on lines of their own", False),
+    (r"could not find expected ':'", "a ':' is missing after this key", True),
+    (r"expected ',' or ']'", "a ',' or ']' is missing in the list that starts in line {line}", False),
+    (r"expected ',' or '}'", "a ',' or '}}' is missing in the map that starts in line {line}", False),
+    (r"block mapping", "this does not fit the map that starts in line {line}; check indent and quotes", False),
+    (r"block collection", "this does not fit the list that starts in line {line}; check indent and quotes", False),
+    (r"undefined tag handle", "an unknown tag; write the value without it", False),
+    (r"node content", "a value is missing, or a bracket is too many", False),
     (
-        r"mapping values are not allowed here",
-        "a second ': ' in one line; put the value in quotes or check the indent",
+        r"expected alphabetic or numeric",
+        "a name is missing after & or *; put the value in quotes if it is a text",
+        False,
     ),
-    (r"could not find expected ':'", "a ':' is missing after a key"),
-    (r"while scanning a quoted scalar.*unexpected end", "the quote that opens here is never closed"),
-    (r"expected ',' or ']'", "a ',' or ']' is missing in this list"),
-    (r"expected ',' or '}'", "a ',' or '}' is missing in this map"),
-    (r"while parsing a block mapping", "this line does not fit the map around it; check the indent of both"),
-    (r"while parsing a block collection", "this line does not fit the list around it; check the indent of both"),
-    (
-        r"unknown escape character",
-        "an unknown escape in double quotes; use single quotes, or \\\\ for a backslash",
-    ),
-    (r"found undefined tag handle", "an unknown tag handle; write the value without a tag"),
+    (r"block scalar", "only an indentation and a comment may follow | and > in their line", False),
 )
 
 
-def _syntax(error: yaml.MarkedYAMLError) -> Fault:
-    """PyYAML's error in words for people who do not know its grammar."""
-    mark = error.problem_mark or error.context_mark
+def _syntax(error: yaml.MarkedYAMLError, text: str) -> Fault:
+    """The parser's error in words for people who do not know its grammar."""
     raw = f"{error.context or ''}: {error.problem or ''}"
-    message = next(
-        (re.sub(pattern, say, match[0]) for pattern, say in _SAYINGS if (match := _search(pattern, raw))), ""
-    )
-    if error.context_mark and "quote that opens" in message:
-        mark = error.context_mark
-    return Fault(_mark(mark), "yaml-syntax", (), message or f"not YAML: {error.problem or error.context}")
-
-
-def _search(pattern: str, text: str) -> re.Match[str] | None:
-    return re.search(pattern, text, re.DOTALL)
+    at, began = _mark(error.problem_mark or error.context_mark), _mark(error.context_mark)
+    if "cannot start any token" in raw:
+        line = text.splitlines()[at.line - 1]
+        character = line[at.column - 1]
+        tab = "a tab; YAML is indented with spaces"
+        said = tab if character == "\t" else f"a value can't start with {character}; put it in quotes"
+        return Fault(at, "yaml-syntax", (), said)
+    for pattern, said, at_beginning in _SAYINGS:
+        if re.search(pattern, raw):
+            return Fault(began if at_beginning else at, "yaml-syntax", (), said.format(line=began.line))
+    return Fault(at, "yaml-syntax", (), f"not YAML: {error.problem or error.context}")

@@ -9,7 +9,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Annotated, Any, Union, get_args, get_origin
 
-from pydantic import BaseModel
+from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 from typing_extensions import TypeAliasType
 
@@ -27,18 +27,22 @@ def keys(model: type[BaseModel]) -> dict[str, FieldInfo]:
     return {key_of(name, info): info for name, info in model.model_fields.items()}
 
 
-def models(annotation: Any) -> Iterator[type[BaseModel]]:
+def models(annotation: Any) -> dict[type[BaseModel], None]:
     """Every model that a value of this type may hold directly: through unions, lists and the values of maps."""
+    return dict.fromkeys(_models(annotation))
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
     if isinstance(annotation, TypeAliasType):
-        yield from models(annotation.__value__)
+        yield from _models(annotation.__value__)
     elif isinstance(annotation, type) and not get_args(annotation):
         if issubclass(annotation, BaseModel):
             yield annotation
     elif get_origin(annotation) is Annotated:
-        yield from models(get_args(annotation)[0])
+        yield from _models(get_args(annotation)[0])
     else:
         for inner in get_args(annotation):
-            yield from models(inner)
+            yield from _models(inner)
 
 
 def models_at(model: type[BaseModel], loc: Loc) -> list[type[BaseModel]]:
@@ -54,6 +58,22 @@ def models_at(model: type[BaseModel], loc: Loc) -> list[type[BaseModel]]:
         elif named:
             current = named
     return current
+
+
+def leaves(model: type[BaseModel], key: str) -> Iterator[Any]:
+    """What a key's value may be in the end: types without arguments, and the values of literals."""
+    info = keys(model)[key]
+    if any(isinstance(part, BeforeValidator) for part in info.metadata):
+        return
+    stack: list[Any] = [info.annotation]
+    while stack:
+        annotation = stack.pop()
+        if isinstance(annotation, TypeAliasType):
+            stack.append(annotation.__value__)
+        elif get_args(annotation):
+            stack += get_args(annotation)
+        else:
+            yield annotation
 
 
 def union_members(annotation: Any) -> tuple[Any, ...]:

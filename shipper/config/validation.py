@@ -5,7 +5,7 @@ pydantic decides; this module gives it what was written (an unquoted `8080` is a
 may be a secret.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar
 
@@ -14,7 +14,7 @@ from pydantic_core import ErrorDetails
 
 from shipper.config import nodes, shapes
 from shipper.config.diagnostics import Loc
-from shipper.config.expansion import SECRET_NAME
+from shipper.config.expansion import is_secret
 from shipper.config.suggestions import listed, suggest
 from shipper.core.errors import Problem
 
@@ -66,6 +66,7 @@ def validate(model: type[M], node: nodes.Node) -> tuple[M | None, list[Problem]]
     data = nodes.value(node)
     if data is None:
         data = {}
+    found = list(_booleans_taken_for_numbers(model, node))
     repaired: set[Loc] = set()
     while True:
         try:
@@ -73,10 +74,9 @@ def validate(model: type[M], node: nodes.Node) -> tuple[M | None, list[Problem]]
         except ValidationError as invalid:
             errors = [_error(node, detail) for detail in invalid.errors(include_url=False, include_input=False)]
         else:
-            problems = [_not_a_number(loc) for loc in _booleans_taken_for_numbers(value, node)]
-            return (None, problems) if problems else (value, [])
+            return (None, found) if found else (value, [])
         if not _repair(data, node, errors, repaired):
-            said = (_problem(model, node, error) for error in _settle(errors))
+            said = [*found, *(_problem(model, node, error) for error in _settle(errors))]
             return None, list(dict.fromkeys(problem for problem in said if problem))
 
 
@@ -139,29 +139,17 @@ def _repair_one(data: Any, loc: Loc, node: nodes.Scalar, kinds: set[str]) -> boo
     return False
 
 
-def _booleans_taken_for_numbers(value: Any, node: nodes.Node) -> Iterable[Loc]:
-    """Where the model made 1 of `true`, which nobody means."""
-    if isinstance(node, nodes.Scalar):
-        if isinstance(node.value, bool) and isinstance(value, (int, float)) and not isinstance(value, bool):
-            yield ()
-    elif isinstance(node, nodes.Mapping):
-        names = (
-            {shapes.key_of(name, info): name for name, info in type(value).model_fields.items()}
-            if isinstance(value, BaseModel)
-            else {}
-        )
-        for key, item in node.entries.items():
-            inner = value.get(key) if isinstance(value, dict) else getattr(value, names.get(key, ""), None)
-            for loc in _booleans_taken_for_numbers(inner, item.node):
-                yield (key, *loc)
-    elif isinstance(value, (list, tuple)):
-        for index, (inner, item) in enumerate(zip(value, node.items, strict=False)):
-            for loc in _booleans_taken_for_numbers(inner, item.node):
-                yield (index, *loc)
-
-
-def _not_a_number(loc: Loc) -> Problem:
-    return Problem(loc, "wrong-type", "expected a number, found true or false")
+def _booleans_taken_for_numbers(model: type[BaseModel], node: nodes.Node) -> Iterator[Problem]:
+    """Where pydantic would make 1 of `true`, which nobody means."""
+    for loc, scalar in nodes.scalars(node):
+        names = [step for step in loc if isinstance(step, str)]
+        if not names or not isinstance(scalar.value, bool):
+            continue
+        last = names[-1]
+        parents = shapes.models_at(model, loc[: len(loc) - 1 - loc[::-1].index(last)])
+        kinds = {leaf for each in parents if last in shapes.keys(each) for leaf in shapes.leaves(each, last)}
+        if kinds & {int, float} and not kinds & {bool, True, False, Any}:
+            yield Problem(loc, "wrong-type", "expected a number, found true or false")
 
 
 # One error for a union
@@ -302,7 +290,7 @@ def _shown(node: nodes.Node | None, loc: Loc) -> str | None:
     """What is written there, where that can't be a secret."""
     if not isinstance(node, nodes.Scalar) or node.sources or not node.text or len(node.text) > 60:
         return None
-    return None if any(isinstance(step, str) and SECRET_NAME.search(step) for step in loc) else node.text
+    return None if any(isinstance(step, str) and is_secret(step) for step in loc) else node.text
 
 
 def _either(words: list[str]) -> str:

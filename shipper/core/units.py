@@ -4,6 +4,7 @@ import re
 from typing import Annotated, Any, Final
 
 from pydantic import BeforeValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _DURATION_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -21,7 +22,8 @@ def parse_duration(value: Any) -> float:
     if text == "0":
         return 0.0
     if not parts or "".join(number + unit for number, unit in parts) != text:
-        raise ValueError("not a duration; write a number with its unit, such as 200ms, 30s, 5m or 24h")
+        said = "not a duration; write a number with its unit, such as 200ms, 30s, 5m or 24h"
+        raise PydanticCustomError("bad-duration", said)
     return sum(float(number) * _DURATION_UNITS[unit] for number, unit in parts)
 
 
@@ -31,8 +33,27 @@ def parse_size(value: Any) -> int:
         return value
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if not match:
-        raise ValueError("not a size; write bytes or a number with its unit, such as 64KiB or 1MiB")
+        said = "not a size; write bytes or a number with its unit, such as 64KiB or 1MiB"
+        raise PydanticCustomError("bad-size", said)
     return int(match[1]) * (_SIZE_UNITS | _SIZE_UNITS_BINARY)[match[2]]
+
+
+def format_duration(seconds: float) -> str:
+    """The shortest way to write it: `5m`, `24h`, `200ms`."""
+    if seconds == 0:
+        return "0s"
+    for unit, length in (("d", 2 * 86400.0), ("h", 3600.0), ("m", 60.0), ("s", 1.0)):
+        if seconds >= length and seconds % _DURATION_UNITS[unit] == 0:
+            return f"{seconds / _DURATION_UNITS[unit]:.12g}{unit}"
+    return f"{seconds * 1000:.12g}ms" if seconds < 1 else f"{seconds:.12g}s"
+
+
+def format_size(size: int) -> str:
+    """The shortest way to write it: `64KiB`, `1GiB`, `1000`."""
+    for unit in reversed(_SIZE_UNITS_BINARY):
+        if size and size % _SIZE_UNITS_BINARY[unit] == 0:
+            return f"{size // _SIZE_UNITS_BINARY[unit]}{unit}"
+    return str(size)
 
 
 Duration = Annotated[
@@ -41,7 +62,7 @@ Duration = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "string", "pattern": r"^((\d+(\.\d+)?)(ms|s|m|h|d))+$|^0$|\$\{"},
+                {"type": "string", "pattern": r"^((\d+(\.\d+)?)(ms|s|m|h|d))+$|^0$"},
                 {"const": 0},
             ],
             "description": "A duration: 200ms, 30s, 5m, 24h.",
@@ -56,7 +77,7 @@ Size = Annotated[
     WithJsonSchema(
         {
             "anyOf": [
-                {"type": "string", "pattern": r"^\d+\s*(B|KiB|MiB|GiB|KB|MB|GB)?$|\$\{"},
+                {"type": "string", "pattern": r"^\d+\s*(B|KiB|MiB|GiB|KB|MB|GB)?$"},
                 {"type": "integer", "minimum": 0},
             ],
             "description": "A size in bytes: 512, 64KiB, 1MiB.",

@@ -5,7 +5,6 @@ Nothing is imported before a configuration names it.
 
 import importlib
 import sys
-from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final, cast
@@ -68,10 +67,3 @@ def docstring(kind: Kind, type_name: str) -> str:
     module = reference.partition(":")[0] if reference else _plugins(kind)[type_name].module
     importlib.import_module(module)
     return sys.modules[module].__doc__ or ""
-
-
-def builtin() -> Iterator[tuple[Kind, str]]:
-    """What comes with the product, in the order of the data."""
-    for kind, types in BUILTIN.items():
-        for type_name in types:
-            yield kind, type_name

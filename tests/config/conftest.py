@@ -73,7 +73,9 @@ def _check_rules(config: Rules, paths: Paths) -> Iterable[Problem]:
         if "bad" in str(rule.match):
             yield Problem(("rules", index, "match", "action"), "bad-pattern", f"no pattern: {rule.match}")
         if rule.name == "shadowed":
-            yield Problem(("rules", index, "name"), "rule-shadowed", "never matches", at_key=True, severity="warning")
+            yield Problem(
+                ("rules", index, "name"), "rule-shadowed", "never matches", at_key=True, severity="warning"
+            )
     for index, file in enumerate(config.files):
         if not paths.input(file).is_file():
             yield Problem(("files", index), "missing-file", f"there is no file {file}")

@@ -1,0 +1,31 @@
+"""`shipper schema`: the JSON Schema of a configuration file."""
+
+import click
+import orjson
+
+from shipper.config.json_schema import Types, schema
+from shipper.service import registry
+
+
+def text(*, plugins: bool) -> str:
+    """The JSON Schema of files with our components, and those of other packages where they are wanted."""
+    types: Types = {
+        kind: {
+            name: (component, registry.docstring(kind, name))
+            for name in (registry.names(kind) if plugins else builtin)
+            if (component := registry.find(kind, name))
+        }
+        for kind, builtin in registry.BUILTIN.items()
+    }
+    return orjson.dumps(schema(types), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
+
+
+@click.command("schema", epilog="Example: shipper schema > schemas/pipelines.schema.json")
+@click.option("--builtin", is_flag=True, help="Leave components of other packages out.")
+def command(*, builtin: bool) -> None:
+    """Print the JSON Schema of a configuration file, for editors.
+
+    An editor with YAML support finds it by the file's first line:
+    # yaml-language-server: $schema=schemas/pipelines.schema.json
+    """
+    click.echo(text(plugins=not builtin), nl=False)
