@@ -1,0 +1,1 @@
+"""To where records go: one component a module."""

@@ -1,0 +1,48 @@
+"""What a connection that failed means for an operator: the one place where the system's errors are translated."""
+
+import errno
+import socket
+import ssl
+from typing import Final
+
+from shipper.core.errors import ConfigError, Unavailable
+from shipper.net.oneway.link import HungUp
+
+_OURS: Final[dict[int | None, str]] = {
+    errno.ECONNREFUSED: "nothing listens at {address}; is the server running, and the port right?",
+    errno.ENOENT: "there is no socket at {address}; is the server running?",
+    errno.EACCES: "no permission to connect to {address}",
+    errno.ECONNRESET: "{address} broke the connection off",
+    errno.EPIPE: "{address} broke the connection off",
+}
+_CERTIFICATE: Final = "it may want a client certificate that it trusts (tls.cert_file, tls.key_file)"
+
+
+def unavailable(fault: Exception, address: str) -> Unavailable:
+    """The fault as `Unavailable`, blocked where waiting alone will not mend it."""
+    blocked = isinstance(fault, (ConfigError, ssl.SSLError))
+    match fault:
+        case ConfigError():
+            reason = f"the TLS files can't be used: {fault}"
+        case ssl.SSLCertVerificationError():
+            remedy = "check tls.ca_file and tls.server_name_override"
+            reason = f"the certificate of {address} is not trusted ({fault.verify_message}); {remedy}"
+        case ssl.SSLError():
+            reason = _tls_refusal(fault, address)
+        case socket.gaierror():
+            reason = f"the name in {address} can't be resolved ({fault.strerror})"
+        case OSError():
+            text = _OURS.get(fault.errno, "{address} can't be reached ({reason})")
+            reason = text.format(address=address, reason=fault.strerror or str(fault))
+        case HungUp():
+            reason = f"{address} {fault}" + (f"; {_CERTIFICATE}" if "TLS" in str(fault) else "")
+        case _:
+            reason = f"{address}: {fault}"
+    return Unavailable(reason, blocked=blocked)
+
+
+def _tls_refusal(fault: ssl.SSLError, address: str) -> str:
+    reason = (fault.reason or str(fault)).replace("_", " ").lower()
+    if "alert" in reason:
+        return f"{address} refused us in TLS ({reason}); {_CERTIFICATE}"
+    return f"no TLS with {address} ({reason}); does the port speak TLS?"

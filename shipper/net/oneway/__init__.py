@@ -1,0 +1,23 @@
+"""Connections on which only we speak: whether the peer still listens, and whether it took what was sent.
+
+Syslog has no answers. What can be known without them: the peer's system acknowledged every byte (the send queue
+of the socket is empty), the peer has not hung up, and, with TLS, it did not refuse us.
+"""
+
+from shipper.net.oneway.connect import connect_tcp, connect_udp, connect_unix
+from shipper.net.oneway.datagrams import Datagrams
+from shipper.net.oneway.link import Broken, HungUp, Link, TooLong
+from shipper.net.oneway.stream import TLS, Stream
+
+__all__ = [
+    "TLS",
+    "Broken",
+    "Datagrams",
+    "HungUp",
+    "Link",
+    "Stream",
+    "TooLong",
+    "connect_tcp",
+    "connect_udp",
+    "connect_unix",
+]

@@ -1,0 +1,49 @@
+"""What every connection of ours tells, and how it ends."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+class HungUp(Exception):  # noqa: N818 - what the peer did
+    """The peer ended the connection in order."""
+
+
+class TooLong(Exception):  # noqa: N818 - what the message is
+    """A datagram is more than the socket takes."""
+
+    def __init__(self, index: int) -> None:
+        super().__init__(f"datagram {index} is too long")
+        self.index = index
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """How and when a connection ended."""
+
+    fault: Exception
+    time: float
+    """The event loop's time."""
+
+
+class Link(Protocol):
+    """A connection to one peer."""
+
+    @property
+    def name(self) -> str:
+        """What was connected, for people: `TCP with TLSv1.3`."""
+
+    def broken(self) -> Broken | None:
+        """How the connection ended, if it did by this moment."""
+
+    async def deliver(self, data: Sequence[bytes]) -> None:
+        """Send and return when the peer's system has all of it; raises what broke the connection."""
+
+    async def close(self, patience: float) -> bool:
+        """Say goodbye, wait so many seconds for the peer's, and let go.
+
+        False where the peer broke the connection off instead: it may not have read everything.
+        """
+
+    async def abort(self) -> None:
+        """Let go without a word."""
