@@ -12,6 +12,7 @@ COMMANDS: Final[dict[str, str]] = {
     "run": "shipper.cli.run:run",
     "validate": "shipper.cli.validate:validate",
     "graph": "shipper.cli.graph:graph",
+    "simulate": "shipper.cli.simulate:simulate",
     "config": "shipper.cli.config:config",
     "components": "shipper.cli.components:components",
     "schema": "shipper.cli.schema:command",
