@@ -74,6 +74,7 @@ class Simulator:
         self._api = Api(self.options, self.world, self.access, self.faults)
         self._host, self._port, self._tls = host, port, tls
         self._active: Counter[str] = Counter()
+        self._asked = asyncio.Event()
         self._closing = asyncio.Event()
         self._runner: web.AppRunner | None = None
 
@@ -185,6 +186,12 @@ class Simulator:
         tenant = self._tenant(organization)
         return list(tenant.alerts.alerts)
 
+    async def requested(self, count: int) -> Seen:
+        """Return the `count`-th request, when it has come."""
+        while len(self.requests) < count:
+            await self._asked.wait()
+        return self.requests[count - 1]
+
     def spend(self, token: str, resource: str, calls: int) -> None:
         """Let somebody else with the same token make calls."""
         owner = self.tokens.setdefault(token, Token(owner=token, value=token))
@@ -219,6 +226,8 @@ class Simulator:
             self.requests.append(
                 Seen(asked.method, asked.path, asked.query, request.headers, body, self.now(), answer.status)
             )
+            self._asked.set()
+            self._asked.clear()
             return await self._send(request, answer)
         finally:
             self._active[token] -= 1
