@@ -20,8 +20,8 @@ def effective(loaded: Loaded) -> dict[str, Any]:
         "receivers": parts(loaded.receivers),
         "processors": parts(loaded.processors),
         "exporters": parts(loaded.exporters),
-        "extensions": shown(loaded.frame.extensions),
-        "service": shown(loaded.frame.service),
+        "extensions": shown(loaded.extensions),
+        "service": shown(loaded.service),
     }
     if loaded.tests:
         whole["tests"] = [shown(test.model_dump(exclude_unset=True)) for test in loaded.tests]

@@ -14,8 +14,10 @@ from shipper.config.expansion import Expansion, is_secret
 from shipper.config.hints import hint
 from shipper.config.models import (
     AdminConfig,
+    ExtensionsConfig,
     FileConfig,
     PipelineConfig,
+    ServiceConfig,
     StorageConfig,
     TelemetryConfig,
     TestConfig,
@@ -71,10 +73,11 @@ class Loaded:
     tests: list[TestConfig]
     warnings: list[Diagnostic]
     paths: Paths
-    secrets: set[str]
+    secrets: set[str] = field(repr=False)
     """Every secret value, for masking the log."""
-    frame: FileConfig
-    """The file's own keys as validated; `model_fields_set` tells what was written."""
+    extensions: ExtensionsConfig
+    service: ServiceConfig
+    """The file's own sections as validated; `model_fields_set` tells what was written."""
     _recorded: set[Path]
 
     @property
@@ -157,7 +160,8 @@ class _Loading:
             warnings=ordered(self._diagnostics),
             paths=self._paths,
             secrets=secrets,
-            frame=frame,
+            extensions=frame.extensions,
+            service=frame.service,
             _recorded={self._path.absolute(), *self._expansion.files},
         )
 

@@ -140,7 +140,7 @@ class TestInput(TestEvents):
     @model_validator(mode="after")
     def _one_way(self) -> "TestInput":
         if len(self.given()) != 1:
-            raise PydanticCustomError("conflicting-keys", "give exactly one of event, events and file")
+            raise PydanticCustomError("wrong-combination", "give exactly one of event, events and file")
         return self
 
 
@@ -189,7 +189,7 @@ class TestConfig(TestEvents):
     @model_validator(mode="after")
     def _one_input(self) -> "TestConfig":
         if len(self.given()) + (self.input is not None) != 1:
-            raise PydanticCustomError("conflicting-keys", "give exactly one of input, event, events and file")
+            raise PydanticCustomError("wrong-combination", "give exactly one of input, event, events and file")
         return self
 
 

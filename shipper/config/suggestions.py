@@ -16,7 +16,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
         return same[0]
     if len(name) > 100:
         return None
-    close = difflib.get_close_matches(name, names, 1, 0.7)
+    close = difflib.get_close_matches(name, names, 1, 0.6)
     return close[0] if close else None
 
 

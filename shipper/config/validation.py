@@ -222,7 +222,9 @@ def _problem(model: type[BaseModel], root: nodes.Node, error: _Error) -> Problem
     if error.type in ("extra_forbidden", "unexpected_keyword_argument"):
         return _unknown_key(model, error)
     code, message = _said(node, error)
-    return Problem(error.loc, code, message, at_key=not isinstance(node, nodes.Scalar) and code != "wrong-type")
+    empty = isinstance(node, nodes.Scalar) and node.value is None
+    whole = not isinstance(node, nodes.Scalar) and code != "wrong-type"
+    return Problem(error.loc, code, message, at_key=empty or whole)
 
 
 def _unknown_key(model: type[BaseModel], error: _Error) -> Problem:
@@ -247,7 +249,8 @@ def _said(node: nodes.Node | None, error: _Error) -> tuple[str, str]:
         advice = "; write it as [value]" if expected == "a list" and isinstance(node, nodes.Scalar) else ""
         return "wrong-type", f"expected {expected}, found {_found(node)}{advice}"
     if kind in ("value_error", "assertion_error"):
-        return "bad-value", str(context.get("error", detail["msg"]))
+        code = "wrong-combination" if isinstance(node, nodes.Mapping) else "bad-value"
+        return code, str(context.get("error", detail["msg"]))
     if "-" in kind:
         return kind, detail["msg"]
     return _limit(kind, detail)
