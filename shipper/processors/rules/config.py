@@ -164,9 +164,7 @@ def _contradictions(config: RuleConfig, loc: Loc) -> Iterator[Problem]:
     if not config.severity and not config.drop:
         yield Problem(loc, "no-effect", f"{config.name} has neither severity nor drop; add one of them")
     if config.attributes and config.drop:
-        yield Problem(
-            (*loc, "set"), "set-and-drop", "a record that is dropped has no attributes to set", at_key=True
-        )
+        yield Problem((*loc, "set"), "set-and-drop", "a dropped record has no attributes to set", at_key=True)
     for name in config.attributes:
         if name in (UID, "severity") or name.startswith("shipper."):
             yield Problem((*loc, "set", name), "reserved-attribute", f"{name} is the shipper's own", at_key=True)

@@ -23,6 +23,7 @@ log = logging.getLogger(__name__)
 
 _MOST_ACTIONS: Final = 4096
 """Actions a stream's plans are remembered for; GitHub has about a thousand."""
+_MOST_STREAMS: Final = 64
 _LONGEST_ACTION: Final = 256
 _HOUR: Final = 3600.0
 _FEWEST: Final = 20
@@ -86,8 +87,13 @@ class Rules:
         return kept
 
     def hits(self) -> dict[str, Hit]:
-        """Each rule's hits, in the order of the rules."""
-        return {outcome.rule.name: Hit(outcome.count, outcome.last) for outcome in self._outcomes}
+        """Each rule's hits, in the order of the rules; those that share a name together."""
+        found: dict[str, Hit] = {}
+        for outcome in self._outcomes:
+            before = found.get(outcome.rule.name, Hit(0, None))
+            last = max((time for time in (before.last, outcome.last) if time is not None), default=None)
+            found[outcome.rule.name] = Hit(before.count + outcome.count, last)
+        return found
 
     def explain(self, record: Record) -> dict[str, Any]:
         """Which rules were tried, why each matched or did not, and what came of it; changes and counts nothing."""
@@ -133,7 +139,9 @@ class Rules:
 
     def _plan(self, stream: str, action: Any) -> tuple[_Step, ...]:
         """The rules that may match records of this stream and action, each with what is left to test."""
-        plans = self._plans.setdefault(stream, {}) if len(self._plans) < _MOST_ACTIONS else {}
+        plans = self._plans.get(stream, {})
+        if len(self._plans) < _MOST_STREAMS:
+            self._plans[stream] = plans
         facts = {"stream": stream, "action": action}
         known = action is MISSING or (isinstance(action, str) and len(action) <= _LONGEST_ACTION)
         if not known or len(plans) >= _MOST_ACTIONS:
