@@ -25,7 +25,7 @@ from shipper.core.journal import (
 from shipper.core.telemetry import Health, Meter
 from shipper.journal import letters, upkeep
 from shipper.journal.keeper import COMPONENT, Keeper
-from shipper.journal.store import Store
+from shipper.journal.store import Store, newest_checkpoints
 from shipper.journal.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class SqliteJournal:
 
     async def retain(self, cursors: Collection[Cursor]) -> None:
         """Let go of every other cursor."""
-        await self._do(lambda store: store.retain(cursors))
+        await self._do(lambda store: self._retain(store, cursors))
 
     async def read(
         self, cursor: Cursor, max_records: int, max_bytes: int, start: int | None = None
@@ -140,7 +140,7 @@ class SqliteJournal:
 
     async def checkpoints(self) -> list[Checkpoint]:
         """Where every source was left, by name."""
-        return await self._look(lambda store: store.checkpoints())
+        return await self._look(lambda store: newest_checkpoints(store.db))
 
     async def rewind(self, source: str, value: bytes | None, forget_since: int | None = None) -> None:
         """Replace a checkpoint."""
@@ -187,6 +187,10 @@ class SqliteJournal:
 
     async def _letters(self, after: int, pipeline: str | None) -> list[DeadLetter]:
         return await self._look(lambda store: letters.after(store.db, after, pipeline, _LETTERS))
+
+    def _retain(self, store: Store, cursors: Collection[Cursor]) -> None:
+        store.retain(cursors)
+        letters.take_requests(store)
 
     def _checkpoint(self, store: Store, source: str) -> bytes | None:
         self._keeper.stale.discard(source)

@@ -143,20 +143,7 @@ class Store:
 
     def checkpoint(self, source: str) -> bytes | None:
         """What the last commit of `source` left."""
-        return next((each.value for each in self.checkpoints(source)), None)
-
-    def checkpoints(self, name: str | None = None) -> list[Checkpoint]:
-        """The newest checkpoint of every source, or of one, by name."""
-        rows = self.db.execute(
-            "SELECT s.name, c.source, c.born, c.time, c.value, c.ends, c.sum FROM checkpoints c"
-            " JOIN sources s ON s.id = c.source WHERE (?1 IS NULL OR s.name = ?1)"
-            " AND c.born = (SELECT max(born) FROM checkpoints WHERE source = c.source) ORDER BY s.name",
-            (name,),
-        ).fetchall()
-        for row in rows:
-            if seal(*row[1:6]) != row[6]:
-                raise Damage(f"checkpoint of {row[0]}")
-        return [Checkpoint(row[0], row[4], row[3]) for row in rows if row[4] is not None]
+        return next((each.value for each in newest_checkpoints(self.db, source)), None)
 
     def rewind(self, source: str, value: bytes | None, forget_since: int | None) -> None:
         """Replace a checkpoint; forget ids from `forget_since` (ms) on."""
@@ -343,6 +330,20 @@ class Store:
         if not log or not reader:
             raise ValueError(f"{cursor.reader} has not opened {cursor.log}")
         return log, reader.place
+
+
+def newest_checkpoints(db: sqlite3.Connection, name: str | None = None) -> list[Checkpoint]:
+    """The newest checkpoint of every source, or of one, by name."""
+    rows = db.execute(
+        "SELECT s.name, c.source, c.born, c.time, c.value, c.ends, c.sum FROM checkpoints c"
+        " JOIN sources s ON s.id = c.source WHERE (?1 IS NULL OR s.name = ?1)"
+        " AND c.born = (SELECT max(born) FROM checkpoints WHERE source = c.source) ORDER BY s.name",
+        (name,),
+    ).fetchall()
+    for row in rows:
+        if seal(*row[1:6]) != row[6]:
+            raise Damage(f"checkpoint of {row[0]}")
+    return [Checkpoint(row[0], row[4], row[3]) for row in rows if row[4] is not None]
 
 
 @dataclass

@@ -1,0 +1,123 @@
+"""Looking at a journal without owning it, for `shipper state`, also while a shipper has it open."""
+
+import sqlite3
+from collections.abc import Collection, Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from shipper.core.errors import Unavailable
+from shipper.core.journal import Checkpoint, CursorState, DeadLetter, LogState, Usage
+from shipper.journal import damage, letters
+from shipper.journal.damage import beside, is_damage, read_only
+from shipper.journal.keeper import explain
+from shipper.journal.lock import Lock
+from shipper.journal.salvage import unsealed
+from shipper.journal.state import Damage, load
+from shipper.journal.store import newest_checkpoints
+
+#: Tables whose rows are looked at one by one only here.
+_SEALED: Final = ("entries", "seen", "dead_letters")
+
+#: Dead letters fetched at once.
+_LETTERS: Final = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What a journal holds, but for records and dead letters."""
+
+    cursors: list[CursorState]
+    logs: list[LogState]
+    checkpoints: list[Checkpoint]
+    usage: Usage
+    """With a capacity of 0: that is the configuration's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What `state fsck` found."""
+
+    sound: bool
+    problem: str
+    set_aside: list[Path]
+    """Damaged journals of earlier times; they may be deleted."""
+
+
+def snapshot(path: Path) -> Snapshot:
+    """Read cursors, logs and checkpoints.
+
+    Raises:
+        Unavailable: there is no journal, or it can't be read, with the reason and the cure.
+    """
+    with _reading(path) as db:
+        state = load(db)
+        usage = Usage(state.bytes, 0, state.records, state.dead_letters)
+        return Snapshot(state.cursors(), state.log_states(), newest_checkpoints(db), usage)
+
+
+def dead_letters(path: Path, pipeline: str | None = None) -> Iterator[DeadLetter]:
+    """Dead letters, oldest first; raises Unavailable."""
+    with _reading(path) as db:
+        found = letters.after(db, 0, pipeline, _LETTERS)
+        while found:
+            yield from found
+            found = letters.after(db, found[-1].id, pipeline, _LETTERS)
+
+
+def request_retry(path: Path, numbers: Collection[int]) -> None:
+    """Have dead letters given once more to who refused them: by the shipper that runs, or by the next one.
+
+    Raises:
+        Unavailable: there is no journal, or it can't be written to.
+    """
+    try:
+        with _reading(path):
+            pass
+        with closing(sqlite3.connect(path, timeout=10.0, isolation_level=None)) as db:
+            letters.request(db, numbers)
+    except sqlite3.Error as error:
+        raise Unavailable(explain(error, path)) from error
+
+
+def in_use(path: Path) -> bool:
+    """Whether a shipper has the journal open now."""
+    if not path.exists():
+        return False
+    try:
+        Lock(path).release()
+    except Unavailable:
+        return True
+    return False
+
+
+def check(path: Path) -> Verdict:
+    """Check everything, however long it takes; changes nothing. Damage is mended by the next start."""
+    if not path.exists():
+        raise Unavailable(f"there is no storage at {path}; is it the path of extensions.storage?")
+    problem = damage.check_all(path)
+    if not problem:
+        with _reading(path) as db:
+            problem = next((f"{table} {key}: checksum" for table in _SEALED for key in unsealed(db, table)), "")
+    aside = [
+        each
+        for each in sorted(path.parent.glob(f"{beside(path, '').name}.damaged-*"))
+        if not each.name.endswith(("-wal", "-shm"))
+    ]
+    return Verdict(not problem, problem, aside)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[sqlite3.Connection]:
+    if not path.exists():
+        raise Unavailable(f"there is no storage at {path}; is it the path of extensions.storage?")
+    try:
+        with read_only(path) as db:
+            yield db
+    except (Damage, sqlite3.Error) as error:
+        if is_damage(error):
+            raise Unavailable(
+                f"storage {path} is damaged ({error}); it is mended when the shipper starts"
+            ) from error
+        raise Unavailable(explain(error, path)) from error

@@ -1,0 +1,3 @@
+from journal_bench import bench
+
+__all__ = ["bench"]
