@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ import click
 
 from shipper.core.errors import ShipperError
 from shipper.core.units import parse_duration
-from shipper.simulator import DEFAULT_ORGANIZATION, DEFAULT_PORT, Options, Simulator
+from shipper.simulator import DEFAULT_ORGANIZATION, DEFAULT_PORT, Options, Simulator, trial
 from shipper.simulator.clock import SimulatedClock
 from shipper.simulator.faults import KINDS, FaultError, parse
 from shipper.simulator.samples import SampleError, load, newest, shifted
@@ -21,6 +22,7 @@ Examples:
   shipper simulate github --port 9180 --organizations acme-corp,tidewatch --rate 5
   shipper simulate github --backlog 50000 --backlog-period 30d --rate 0
   shipper simulate github --events page.json
+  shipper simulate github --port 0 -- shipper run -c pipelines.yaml
   shipper simulate github --fault audit_log:403-permission --fault 'code_scanning:503#1-3'
 """
 
@@ -177,23 +179,31 @@ def simulate() -> None:
     help="A fault; may be repeated. `--faults` lists the kinds.",
 )
 @click.option("--faults", "list_faults", is_flag=True, help="List the kinds of faults and exit.")
-def github(list_faults: bool, **choices: Any) -> None:
-    """A GitHub organization on localhost: audit log, alerts, quotas, faults. Takes any token."""
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+def github(*, list_faults: bool, command: tuple[str, ...], **choices: Any) -> None:
+    """A GitHub organization on localhost: audit log, alerts, quotas, faults. Takes any token.
+
+    With a COMMAND behind `--`, runs it with GITHUB_API_URL, GITHUB_ORG and GITHUB_TOKEN set to the simulator, and
+    ends with it.
+    """
     if list_faults:
         click.echo("\n".join(f"{kind:<18} {text}" for kind, text in KINDS.items()))
         return
     simulator = _simulator(**choices)
     try:
-        asyncio.run(_serve(simulator))
+        sys.exit(asyncio.run(_serve(simulator, command)))
     except ShipperError as error:
         raise click.ClickException(str(error)) from error
 
 
-async def _serve(simulator: Simulator) -> None:
+async def _serve(simulator: Simulator, command: tuple[str, ...]) -> int:
     async with simulator as sim:
-        click.echo(f"{sim.url}  {_introduction(sim.options)}")
+        click.echo(f"{sim.url}  {_introduction(sim.options)}", err=bool(command))
         _hint(sim.options, sim.now())
+        if command:
+            return await trial.run(command, sim.url, sim.options)
         await _until_stopped()
+        return 0
 
 
 def _simulator(*, speed: float, start: int | None, skew: float, **choices: Any) -> Simulator:

@@ -1,13 +1,15 @@
-"""One audit event from its number: the same seed, organization and number give the same event, at any time.
+"""One audit event from its number: the same seed, organization, number and time give the same event.
 
 So a backlog of any size takes no memory: only times and kinds are kept, bodies are made when a page is served.
 """
 
+import base64
+import hashlib
 import random
 from typing import Any, Final
 
 from shipper.simulator.people import BROWSER, GIT, Cast, token_of
-from shipper.simulator.templates import FIRST_BUSINESS, Scene, Template
+from shipper.simulator.templates import Scene, Template
 
 _DAY: Final = 86_400_000
 _ACCESS_TYPES: Final = (
@@ -21,17 +23,23 @@ def make_event(cast: Cast, serial: int, template: Template, time: int, *, odditi
     """The event; keys are sorted, as GitHub sends them. `actor_ip` is there: who serves it decides who sees it."""
     rng = random.Random(f"{cast.seed}/{cast.login.lower()}/{serial}")  # noqa: S311 - reproducible on purpose
     scene = Scene.draw(cast, rng, time)
-    event = _base(scene, template) | dict(template.fields(scene))
+    event = _base(scene, template, serial) | dict(template.fields(scene))
     if oddities and rng.random() < oddities:
         rng.choice(_ODDITIES)(event)
     return dict(sorted(event.items()))
 
 
-def _base(scene: Scene, template: Template) -> dict[str, Any]:
+def document_id(cast: Cast, serial: int, time: int) -> str:
+    """An event's id; the time is part of it, so that another run at another time makes no known ids."""
+    digest = hashlib.blake2b(f"{cast.seed}/{cast.login.lower()}/{serial}/{time}".encode(), digest_size=16)
+    return base64.urlsafe_b64encode(digest.digest()).decode().rstrip("=")
+
+
+def _base(scene: Scene, template: Template, serial: int) -> dict[str, Any]:
     cast, actor, rng = scene.cast, scene.actor, scene.rng
     event: dict[str, Any] = {
         "@timestamp": scene.time,
-        "_document_id": token_of(rng, 16),
+        "_document_id": document_id(cast, serial, scene.time),
         "action": template.action,
         "actor": actor.login,
         "actor_id": actor.id,
@@ -127,5 +135,3 @@ _ODDITIES: Final = (
     _nulls,
     _hostile_text,
 )
-
-__all__ = ["FIRST_BUSINESS", "make_event"]

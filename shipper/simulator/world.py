@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from shipper.simulator.alerts import STREAMS, AlertBook, Stream, Transition
+from shipper.simulator.alerts import AlertBook, Stream, Transition
 from shipper.simulator.audit_log import GIVEN, GIVEN_GIT, AuditLog, Row
 from shipper.simulator.events import make_event
 from shipper.simulator.options import DEFAULT_ENTERPRISE, DEFAULT_ORGANIZATION, Options
@@ -207,6 +207,3 @@ def _repository(cast: Cast, body: Mapping[str, Any]) -> Repository:
     found = body.get("repository")
     repo = found if isinstance(found, Mapping) else {}
     return Repository(cast.login, str(repo.get("name", "")), int(repo.get("id", 0)), not repo.get("private", True))
-
-
-__all__ = ["STREAMS", "Happened", "Tenant", "World"]

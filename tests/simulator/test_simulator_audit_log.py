@@ -230,6 +230,16 @@ def test_the_same_seed_makes_the_same_events_and_another_one_others(demo):
     assert first != other
 
 
+def test_another_start_makes_events_of_the_same_kind_with_ids_of_their_own(demo):
+    """A storage that knows an earlier run must not take the events of a later one for known."""
+    first, later = (demo(backlog=50).world.organizations[0] for _ in range(2))
+    row = next(iter(first.log))
+    moved = row._replace(time=row.time + 60_000)
+    one, other = first.body(row, address=True), later.body(moved, address=True)
+    differing = {name for name in one if one[name] != other[name]}
+    assert {"_document_id", "@timestamp"} <= differing <= {"_document_id", "@timestamp", "created_at"}
+
+
 def test_live_events_come_at_the_rate_chosen(demo):
     github = demo(rate=2, backlog=0, late=0)
     github.now += 60_000

@@ -50,7 +50,7 @@ def struck(make):
         ("503", 503, "Service unavailable", {}),
         ("sso", 403, "Resource protected by organization SAML enforcement.",
          {"X-GitHub-SSO": "required; url=https://github.com/orgs/acme-corp/sso?authorization_request=A1B2C3"}),
-        ("ip-allow-list", 403, "Although you appear to have the correct authorization credentials, the `acme-corp`", {}),
+        ("ip-allow-list", 403, "Although you appear to have the correct authorization credentials,", {}),
         ("suspended", 403, "This installation has been suspended", {}),
         ("200-error-body", 200, "Server Error", {}),
     ],
