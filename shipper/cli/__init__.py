@@ -16,6 +16,8 @@ COMMANDS: Final[dict[str, str]] = {
     "config": "shipper.cli.config:config",
     "components": "shipper.cli.components:components",
     "schema": "shipper.cli.schema:command",
+    "health": "shipper.cli.health:health",
+    "k8s": "shipper.cli.k8s:k8s",
 }
 
 
