@@ -56,10 +56,29 @@ service:
       endpoint: {{ printf "%s:%v" .Values.bindAddress .Values.metricsPort | quote }}
 {{- end }}
 
-{{/* pipelines.yaml as it is mounted. */}}
-{{- define "shipper.config" -}}
+{{/* `config` without those of the chart's own components that no pipeline names: values merge, and leave them. */}}
+{{- define "shipper.usedConfig" -}}
 {{- $config := deepCopy .Values.config }}
 {{- $_ := set $config "receivers" (include "shipper.receivers" . | fromYaml) }}
+{{- $defaults := dict "receivers" (list "github") "processors" (list "normalize" "rules/severity" "schema") "exporters" (list "debug") }}
+{{- range $kind, $names := $defaults }}
+{{- $used := list }}
+{{- range $pipeline := (default dict $config.service).pipelines }}
+{{- $used = concat $used (default list (get (default dict $pipeline) $kind)) }}
+{{- if eq $kind "exporters" }}{{- $used = concat $used (default list (default dict $pipeline).dead_letter) }}{{- end }}
+{{- end }}
+{{- range $name := $names }}
+{{- if not (has $name $used) }}
+{{- $_ := set $config $kind (omit (default dict (get $config $kind)) $name) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- toYaml $config }}
+{{- end }}
+
+{{/* pipelines.yaml as it is mounted. */}}
+{{- define "shipper.config" -}}
+{{- $config := include "shipper.usedConfig" . | fromYaml }}
 {{- toYaml (mustMergeOverwrite $config (include "shipper.podConfig" . | fromYaml)) }}
 {{- end }}
 

@@ -261,7 +261,7 @@ spec:
   automountServiceAccountToken: false
   enableServiceLinks: false
   terminationGracePeriodSeconds: {{ include "shipper.terminationGracePeriodSeconds" . }}
-  {{- include "shipper.scheduling" . | nindent 2 }}
+  {{- include "shipper.scheduling" . | trim | nindent 2 }}
   {{- if kindIs "slice" .Values.topologySpreadConstraints }}
   {{- with .Values.topologySpreadConstraints }}
   topologySpreadConstraints:
