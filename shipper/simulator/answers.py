@@ -4,11 +4,10 @@ Source: the "Troubleshooting the REST API" page and recorded answers.
 `status` repeats the code as text, as GitHub does.
 """
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-
-import orjson
 
 DOCS: Final = "https://docs.github.com/rest"
 LIMITS: Final = "https://docs.github.com/rest/using-the-rest-api/rate-limits-for-the-rest-api"
@@ -60,9 +59,17 @@ class Answer:
     cut: bool = False
 
 
+def dumps(value: Any) -> bytes:
+    """JSON of whatever Python's own parser reads: also integers beyond 64 bits, NaN and lone surrogates."""
+    try:
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
+    except UnicodeEncodeError:
+        return json.dumps(value, separators=(",", ":")).encode()
+
+
 def json_answer(value: Any, status: int = 200, **headers: str) -> Answer:
     """An answer of JSON; header names are written with underscores."""
-    return Answer(status, orjson.dumps(value), {name.replace("_", "-"): text for name, text in headers.items()})
+    return Answer(status, dumps(value), {name.replace("_", "-"): text for name, text in headers.items()})
 
 
 def refusal(status: int, message: str, docs: str = DOCS, **headers: str) -> Answer:

@@ -120,6 +120,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     route("GET", "/app", "app", app, jwt=True),
     route("GET", "/app/installations", "app", installations, jwt=True),
     route("GET", "/orgs/(?P<org>[^/]+)/installation", "app", installation, jwt=True),
-    route("POST", r"/app/installations/(?P<installation>\d+)/access_tokens", "token", access_token, jwt=True),
+    route(
+        "POST", r"/app/installations/(?P<installation>[0-9]{1,18})/access_tokens", "token", access_token, jwt=True
+    ),
     route("GET", "/installation/repositories", "repositories", repositories),
 )

@@ -242,7 +242,7 @@ class Route:
     """For the App itself, not for its installations."""
 
 
-_PLACE: Final = r"/(?:orgs/(?P<org>[^/]+)|organizations/(?P<number>\d+)|enterprises/(?P<enterprise>[^/]+))"
+_PLACE: Final = r"/(?:orgs/(?P<org>[^/]+)|organizations/(?P<number>[0-9]+)|enterprises/(?P<enterprise>[^/]+))"
 
 
 def route(method: str, path: str, target: str, handler: Handler, **needs: Any) -> Route:
@@ -258,7 +258,7 @@ ROUTES: Final = (
     route("GET", "{place}/secret-scanning/alerts", "secret_scanning", secret_scanning,
           permission="secret_scanning_alerts=read"),
     route("GET", "{place}/dependabot/alerts", "dependabot", dependabot, permission="vulnerability_alerts=read"),
-    route("GET", "/(?:orgs/(?P<org>[^/]+)|organizations/(?P<number>\\d+))", "org", organization),
+    route("GET", "/(?:orgs/(?P<org>[^/]+)|organizations/(?P<number>[0-9]+))", "org", organization),
     route("GET", "/rate_limit", "rate_limit", rate_limit, anonymous=True, free=True),
     route("GET", "/meta", "meta", meta, anonymous=True),
     route("GET", "/", "meta", root, anonymous=True),

@@ -6,6 +6,7 @@ numbers count, so that they do. Source: "Using pagination in the REST API", docs
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
@@ -65,7 +66,7 @@ def where(query: Mapping[str, str], *, cursors: bool, numbers: bool) -> Where:
 
 
 def _integer(text: str | None, default: int) -> int:
-    return int(text) if text and text.isascii() and text.isdigit() else default
+    return int(text) if text and re.fullmatch(r"[0-9]{1,9}", text) else default
 
 
 def cursor_links(

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 FOREVER: Final = 1 << 62
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 _TERM = re.compile(r'-?[\w@.]+:"[^"]*"|-?"[^"]*"|\S+')
 _QUALIFIER = re.compile(r'(-?)([A-Za-z_@][\w@.]*):("?)(.*?)\3', re.DOTALL)
@@ -149,5 +150,6 @@ def _moment(text: str) -> tuple[int, int]:
         start = datetime.fromisoformat(f"{match[1]}T{match[2] or '00:00:00'}{match[3] or '+00:00'}")
     except ValueError as error:
         raise PhraseError(f"created: {text!r}: {error}") from error
-    end = start + (timedelta(seconds=1) if match[2] else timedelta(days=1))
-    return int(start.astimezone(UTC).timestamp() * 1000), int(end.astimezone(UTC).timestamp() * 1000)
+    length = timedelta(seconds=1) if match[2] else timedelta(days=1)
+    since = (start - _EPOCH) // timedelta(milliseconds=1)
+    return since, since + length // timedelta(milliseconds=1)

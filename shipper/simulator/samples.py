@@ -1,10 +1,9 @@
 """Files of events and alerts that are served as they are: a page (a JSON array), or one JSON value a line."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from shipper.simulator.world import time_of
 
@@ -17,16 +16,16 @@ def load(path: Path) -> tuple[Any, ...]:
     """The events of a file. Raises `SampleError`."""
     text = path.read_bytes()
     try:
-        whole = orjson.loads(text)
-    except orjson.JSONDecodeError:
+        whole = json.loads(text)
+    except (ValueError, RecursionError):
         return tuple(_line(path, number, line) for number, line in enumerate(text.splitlines(), 1) if line.strip())
     return tuple(whole) if isinstance(whole, list) else (whole,)
 
 
 def _line(path: Path, number: int, line: bytes) -> Any:
     try:
-        return orjson.loads(line)
-    except orjson.JSONDecodeError as error:
+        return json.loads(line)
+    except (ValueError, RecursionError) as error:
         raise SampleError(f"{path}:{number}: neither a JSON array nor one JSON value a line: {error}") from error
 
 

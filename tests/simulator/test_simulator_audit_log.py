@@ -1,11 +1,16 @@
 """`GET /orgs/{org}/audit-log`: order, pages, what can be listed when."""
 
+import json
 from itertools import chain, pairwise
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from shipper.simulator import Options
-from shipper.simulator.paging import PagingError, decode_cursor, encode_cursor
+from shipper.simulator.audit_log import GIVEN, AuditLog, Row, Search
+from shipper.simulator.paging import PagingError, Where, decode_cursor, encode_cursor
+from shipper.simulator.phrase import parse
 
 LOG = "/orgs/acme-corp/audit-log"
 
@@ -288,6 +293,60 @@ def test_events_of_a_file_are_served_as_they_are_in_the_order_of_the_file(make):
     assert make(events=events, **whole).json(LOG) == list(events)
     assert make(events=events[::-1], **whole).json(LOG + "?order=asc") == list(events[::-1])
     assert make(events=({"action": "test"}, "text", 7, None)).json(LOG) == [{"action": "test"}, "text", 7, None]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        '{"n":123456789012345678901234567890}',
+        '{"s":"half \\ud83d"}',
+        '{"x":NaN}',
+        '{"d":' + "[" * 300 + "]" * 300 + "}",
+    ],
+)
+def test_values_that_few_parsers_take_are_served_too(make, event):
+    github = make()
+    github.world.organizations[0].add(json.loads(event), github.now, 0)
+    assert github.ask(LOG).body == f"[{event}]".encode()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "phrase=created%3A9999-12-31",
+        "phrase=created%3A0001-01-01T00%3A00%3A00%2B14%3A00",
+        "per_page=" + "9" * 5000,
+        "per_page=%D9%A3",
+    ],
+)
+def test_extreme_values_do_no_harm(make, query):
+    assert make().ask(f"{LOG}?{query}").status == 200
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_walk_sees_every_row_that_was_there_all_along_exactly_once(data):
+    """Whatever is inserted, shows up late or is removed between pages."""
+    times = data.draw(st.lists(st.integers(0, 20), min_size=1, max_size=30))
+    log, size = AuditLog(), data.draw(st.integers(1, 5))
+    descending, now = data.draw(st.booleans()), 30
+    for number, time in enumerate(times):
+        log.insert(Row(time, 0, number, GIVEN))
+    stable, seen, after = dict(enumerate(times)), [], None
+    while True:
+        page = log.page(Search(now, parse(""), "all", descending), Where(size, after=after), lambda _: None)
+        seen += [row.number for row in page.items]
+        if "next" not in page.links:
+            break
+        after = decode_cursor(page.links["next"]["after"])
+        log.insert(Row(data.draw(st.integers(0, 20)), data.draw(st.integers(0, 40)), 1000 + len(seen), GIVEN))
+        removed = data.draw(st.sampled_from(sorted(stable)) | st.none())
+        if removed is not None:
+            log.hide(stable.pop(removed), removed)
+    assert len(seen) == len(set(seen))
+    assert stable.keys() <= set(seen)
+    listed = [times[number] for number in seen if number < 1000]
+    assert listed == sorted(listed, reverse=descending)
 
 
 def test_options_tell_what_the_demo_is():

@@ -100,6 +100,8 @@ def test_a_file_is_a_page_or_one_value_a_line(tmp_path):
     broken.write_text('{"a": 1}\n{"a": \n')
     assert load(page) == ({"a": 1}, "text")
     assert load(lines) == ({"a": 1}, {"a": 2})
+    page.write_text('[{"n": 123456789012345678901234567890}]')
+    assert load(page) == ({"n": 123456789012345678901234567890},)
     with pytest.raises(SampleError, match=r"broken.ndjson:2: neither"):
         load(broken)
 
