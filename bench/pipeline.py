@@ -6,6 +6,7 @@ machine; the least and the median of the rounds are shown.
 
 import argparse
 import asyncio
+import base64
 import json
 import random
 import statistics
@@ -47,7 +48,7 @@ def _event(dice: random.Random) -> dict[str, object]:
     repository = f"acme-corp/service-{dice.randrange(400)}"
     return {
         "@timestamp": 1_760_000_000_000 + dice.randrange(10**9),
-        "_document_id": f"{dice.getrandbits(128):032x}"[:22],
+        "_document_id": base64.urlsafe_b64encode(dice.randbytes(16)).decode()[:22],
         "action": dice.choice(_ACTIONS),
         "actor": f"dev-{dice.randrange(900)}",
         "actor_id": dice.randrange(10**8),
@@ -56,7 +57,7 @@ def _event(dice: random.Random) -> dict[str, object]:
         "business": "acme",
         "business_id": 217999,
         "created_at": 1_760_000_000_000 + dice.randrange(10**9),
-        "hashed_token": f"{dice.getrandbits(256):064x}",
+        "hashed_token": base64.b64encode(dice.randbytes(32)).decode(),
         "operation_type": dice.choice(("create", "modify", "remove")),
         "org": "acme-corp",
         "org_id": 179841732,
@@ -64,7 +65,7 @@ def _event(dice: random.Random) -> dict[str, object]:
         "public_repo": False,
         "repo": repository,
         "repo_id": dice.randrange(10**9),
-        "request_id": f"{dice.getrandbits(128):032x}",
+        "request_id": ":".join(f"{dice.getrandbits(16):04X}" for _ in range(6)),
         "token_id": dice.randrange(10**9),
         "token_scopes": "gist,repo:read,read:org",
         "user_agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/128.0.0.0",
@@ -97,9 +98,7 @@ class Way:
         pipeline = Pipeline(
             "logs", _processors(lambda name: Context(name, meter, health, clock, paths)), False, clock
         )
-        self._journal = await open_journal(
-            type="sqlite", path=self._folder / f"{self._body}.db", meter=meter, clock=clock
-        )
+        self._journal = await open_journal(self._folder / f"{self._body}.db", clock, meter, health)
         self._intake = Intake("github", [pipeline], self._journal, meter)
 
     async def take(self, body: bytes) -> None:

@@ -18,17 +18,17 @@ MAX_DEPTH: Final = 20
 
 _CACHED_KEYS: Final = 4096
 _CACHED_KEY_SIZE: Final = 128
-_INLINE: Final = 124
-"""Strings shorter than this have one-byte lengths in all the messages around them."""
+_CACHED_SEVERITIES: Final = 64
+_SHORT: Final = 2048
+"""What is shorter than this finds the tags and lengths around it in a table."""
 
-_STRINGS: Final = tuple(bytes((0x12, n + 2, 0x0A, n)) for n in range(_INLINE))
+_STRINGS: Final = tuple(framed(b"\x12", b"\x0a" + VARINTS[n] + b"x" * n)[:-n or None] for n in range(_SHORT))
 _INTS: Final = tuple(bytes((0x12, n + 1, 0x18)) for n in range(11))
 _TRUE: Final = b"\x12\x02\x10\x01"
 _FALSE: Final = b"\x12\x02\x10\x00"
 _NULL: Final = b"\x12\x00"
-_LEAD: Final = 2048
-_IN_LIST: Final = tuple(b"\x0a" + VARINTS[n] for n in range(_LEAD))
-_IN_RECORD: Final = tuple(b"\x32" + VARINTS[n] for n in range(_LEAD))
+_IN_LIST: Final = tuple(b"\x0a" + VARINTS[n] for n in range(_SHORT))
+_IN_RECORD: Final = tuple(b"\x32" + VARINTS[n] for n in range(_SHORT))
 
 _INT64_MAX: Final = 2**63 - 1
 _INT64_MIN: Final = -(2**63)
@@ -36,6 +36,7 @@ _double = struct.Struct("<d").pack
 _fixed64 = struct.Struct("<Q").pack
 
 _keys: dict[str, bytes] = {}
+_severities: dict[tuple[int, str], bytes] = {}
 
 
 def encode(records: Sequence[Record], resource: Mapping[str, Any], scope: Scope, body: BodyKind = "map") -> bytes:
@@ -57,25 +58,29 @@ def _scope(scope: Scope) -> bytes:
     return (framed(b"\x0a", name) if name else b"") + (framed(b"\x12", version) if version else b"")
 
 
-def _record(record: Record, body: bytes) -> tuple[bytes, bytes, bytes, bytes, bytes]:
+def _record(record: Record, body: bytes) -> tuple[bytes, ...]:
+    """A LogRecord as a field of its scope, in parts."""
     attributes = record.attributes
     if UID in attributes:
         attributes = {key: value for key, value in attributes.items() if key != UID}
-    name = record.event_name
-    tail = (
-        framed(b"\x32", (_keys.get(UID) or _key(UID)) + _tail(record.uid, 1))
-        + _pairs(attributes, _IN_RECORD, b"\x32", 1)
-        + (b"\x59" + _time(record.observed) if record.observed else b"")
-        + (framed(b"\x62", _text(name)) if name else b"")
-    )
-    head = (b"\x09" + _time(record.timestamp) if record.timestamp else b"") + _severity(record)
-    length = len(head) + len(body) + len(tail)
-    return b"\x12", varint(length), head, body, tail
-
-
-def _severity(record: Record) -> bytes:
     number, text = record.severity_number, record.severity_text
-    return (b"\x10" + varint(number) if number else b"") + (framed(b"\x1a", _text(text)) if text else b"")
+    parts = (
+        b"\x09" + _time(record.timestamp) if record.timestamp else b"",
+        _severities.get((number, text)) or _severity(number, text),
+        body,
+        _pairs({UID: record.uid}, _IN_RECORD, b"\x32", 1),
+        _pairs(attributes, _IN_RECORD, b"\x32", 1),
+        b"\x59" + _time(record.observed) if record.observed else b"",
+        framed(b"\x62", _text(record.event_name)) if record.event_name else b"",
+    )
+    return b"\x12", varint(sum(map(len, parts))), *parts
+
+
+def _severity(number: int, text: str) -> bytes:
+    field = (b"\x10" + varint(number) if number else b"") + (framed(b"\x1a", _text(text)) if text else b"")
+    if len(_severities) < _CACHED_SEVERITIES:
+        _severities[number, text] = field
+    return field
 
 
 def _time(nanoseconds: int) -> bytes:
@@ -113,24 +118,22 @@ def _key(key: Any) -> bytes:
 def _pairs(values: Mapping[Any, Any], leads: tuple[bytes, ...], tag: bytes, depth: int) -> bytes:
     """KeyValues, each as a field of its parent; `leads` are `tag` and length, by length."""
     out: list[bytes] = []
+    put = out.append
     known = _keys.get
     for key, value in values.items():
         prefix = known(key) or _key(key)
-        kind = type(value)
-        if kind is str:
+        if type(value) is str:
             try:
                 raw = value.encode()
             except UnicodeEncodeError:
                 raw = _text(value)
             size = len(raw)
-            pair = prefix + _STRINGS[size] + raw if size < _INLINE else prefix + _long_string(raw)
-        elif kind is int and _INT64_MIN <= value <= _INT64_MAX:
-            raw = varint(value)
-            pair = prefix + _INTS[len(raw)] + raw
+            pair = prefix + _STRINGS[size] + raw if size < _SHORT else prefix + _long_string(raw)
         else:
             pair = prefix + _tail(value, depth)
         size = len(pair)
-        out.append((leads[size] if size < _LEAD else tag + varint(size)) + pair)
+        put(leads[size] if size < _SHORT else tag + varint(size))
+        put(pair)
     return b"".join(out)
 
 
@@ -146,14 +149,19 @@ def _tail(value: Any, depth: int) -> bytes:
         return _TRUE
     if value is False:
         return _FALSE
+    if type(value) is int and _INT64_MIN <= value <= _INT64_MAX:
+        raw = varint(value)
+        return _INTS[len(raw)] + raw
     return framed(b"\x12", _any(value, depth))
 
 
 def _any(value: Any, depth: int) -> bytes:
     """An AnyValue."""
     kind = type(value)
-    if kind is list or kind is dict:
+    if kind is dict or kind is list:
         return _nested(value, depth)
+    if kind is str:
+        return framed(b"\x0a", _text(value))
     if isinstance(value, (Mapping, list, tuple)):
         return _nested(value, depth)
     if isinstance(value, bytes):
@@ -164,9 +172,14 @@ def _any(value: Any, depth: int) -> bytes:
 def _nested(value: Mapping[Any, Any] | Sequence[Any], depth: int) -> bytes:
     if depth >= MAX_DEPTH:
         return framed(b"\x0a", jsontext.dumps(value))
-    if isinstance(value, Mapping):
+    if type(value) is dict or isinstance(value, Mapping):
         return framed(b"\x32", _pairs(value, _IN_LIST, b"\x0a", depth + 1))
-    return framed(b"\x2a", b"".join([b"\x0a" + _tail(item, depth + 1)[1:] for item in value]))
+    return framed(b"\x2a", b"".join([framed(b"\x0a", _item(item, depth + 1)) for item in value]))
+
+
+def _item(value: Any, depth: int) -> bytes:
+    """An AnyValue in a list, where a null is an empty one."""
+    return framed(b"\x0a", _text(value)) if type(value) is str else _any(value, depth)
 
 
 def _scalar(value: str | int | float | bool | None) -> bytes:

@@ -3,6 +3,7 @@
 from typing import Final
 
 _TABLE: Final = 1 << 14
+_SQUARE: Final = 1 << 28
 
 
 def _slow_varint(number: int) -> bytes:
@@ -23,6 +24,8 @@ def varint(number: int) -> bytes:
     """A number of up to 64 bits; negative ones as their two's complement."""
     if 0 <= number < _TABLE:
         return VARINTS[number]
+    if 0 < number < _SQUARE:
+        return _LOW[number & 0x3FFF] + VARINTS[number >> 14]
     number &= 0xFFFFFFFFFFFFFFFF
     out = b""
     while number >= _TABLE:
@@ -33,7 +36,8 @@ def varint(number: int) -> bytes:
 
 def framed(tag: bytes, content: bytes) -> bytes:
     """A length-delimited field; `tag` is the encoded field number and wire type."""
-    return tag + varint(len(content)) + content
+    size = len(content)
+    return tag + (VARINTS[size] if size < _TABLE else varint(size)) + content
 
 
 def read_varint(data: bytes, at: int) -> tuple[int, int]:
