@@ -59,7 +59,7 @@ def write(tmp_path, name, text):
     ],
 )
 def test_a_file_of_sigmahqs_form_is_used_as_it_is(build, record, tmp_path, event, stream, matches):
-    """logsource is the stream, the level the severity, the title the name."""
+    """The log source is the stream, the level the severity, the title the name."""
     write(tmp_path, "sigma/guard.yml", TWO_SELECTIONS)
     [out] = build(component, {"sigma": ["sigma/*.yml"]})([record(event, stream)])
     expected = {"shipper.rule": "github-guard-was-lowered-test", "severity": "high"}
@@ -128,7 +128,7 @@ def test_detections_and_conditions(build, record, tmp_path, selection, condition
 
 
 def test_several_rules_in_a_file_and_files_in_folders(build, tmp_path):
-    """Documents are split by dashes; two stars go into folders; the order is that of the patterns, then of names."""
+    """Documents are split by dashes, two stars go into folders, patterns and then names give the order."""
     both = rule("title: B", "s: {a: 1}", "s") + "\n---\n" + rule("title: C", "s: {a: 2}", "s") + "\n---\n"
     write(tmp_path, "deep/er/b.yml", both)
     write(tmp_path, "first.yml", rule("title: Z", "s: {a: 3}", "s"))

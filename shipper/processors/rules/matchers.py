@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
-from shipper.processors.rules.regex import Pattern
+from shipper.processors.regex import Pattern
 from shipper.processors.rules.text import Text
 
 Holds: TypeAlias = Callable[[Any], bool]

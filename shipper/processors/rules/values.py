@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, Final, TypeAlias
 
+from shipper.processors.regex import FLAGS, BadPatternError, Pattern
 from shipper.processors.rules.matchers import Comparison, Glob, Literals, Matcher, Network, Regex, any_of, text_of
-from shipper.processors.rules.regex import FLAGS, BadPatternError, Pattern
 from shipper.processors.rules.text import Placeholder, Text, Wildcard
 
 

@@ -5,7 +5,7 @@ neither look-around nor back-references; what it refuses is said with its place 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,20 +30,28 @@ class Pattern:
         Raises:
             BadPatternError: RE2 does not take it.
         """
-        search = compile_re2(f"(?{self.flags})" * bool(self.flags) + self.source, self.source).search
+        search = self._compiled().search
         return lambda text: search(text.encode(errors="surrogatepass")) is not None
 
+    def finder(self) -> Callable[[bytes], Iterator[tuple[int, int]]]:
+        """The places in a text's UTF-8 that match, from left to right, empty ones left out.
 
-def compile_re2(pattern: str, source: str | None = None) -> Any:
-    """An RE2 object for text encoded as UTF-8; `source` is the pattern as its author wrote it."""
-    import re2  # noqa: PLC0415 - 3.5 MB that most configurations don't need
+        Raises:
+            BadPatternError: RE2 does not take it.
+        """
+        find = self._compiled().finditer
+        return lambda data: (found.span() for found in find(data) if found.start() < found.end())
 
-    options = re2.Options()
-    options.log_errors = False
-    try:
-        return re2.compile(pattern, options)
-    except (re2.error, UnicodeEncodeError) as error:
-        raise BadPatternError(_explain(pattern if source is None else source, error)) from None
+    def _compiled(self) -> Any:
+        import re2  # noqa: PLC0415 - 3.5 MB that most configurations don't need
+
+        options = re2.Options()
+        options.log_errors = False
+        flags = f"(?{self.flags})" if self.flags else ""
+        try:
+            return re2.compile(flags + self.source, options)
+        except (re2.error, UnicodeEncodeError) as error:
+            raise BadPatternError(_explain(self.source, error)) from None
 
 
 def _explain(pattern: str, error: Exception) -> str:

@@ -1,0 +1,122 @@
+"""Rewrites parts of events: what was given stays as it was, and what does not change is shared with it."""
+
+import json
+from collections.abc import Callable, Iterator
+from typing import Any, Final, TypeAlias
+
+from shipper.processors.personal import Finder
+
+MASK: Final = "[redacted]"
+"""What stands where something was masked."""
+
+_DEEPEST: Final = 100
+
+Change: TypeAlias = Callable[[str], str | None]
+"""What becomes of a text; None: nothing is left."""
+
+_GONE: Final = object()
+
+
+class Path:
+    """A path, and the values it took out of one event."""
+
+    def __init__(self, steps: list[str], change: Change) -> None:
+        self.taken: set[str] = set()
+        self._steps = steps
+        self._rest = [".".join(steps[place:]) for place in range(len(steps))]
+        self._change = change
+
+    def apply(self, value: Any, place: int = 0, depth: int = 0) -> Any:
+        """A value without what the path leads to; the same object where it leads nowhere."""
+        if depth > _DEEPEST:
+            return MASK
+        if isinstance(value, list):
+            return _changed_list(value, [self.apply(element, place, depth + 1) for element in value])
+        if not isinstance(value, dict):
+            return value
+        changed = {key: self._member(key, member, place, depth) for key, member in value.items()}
+        if all(changed[key] is member for key, member in value.items()):
+            return value
+        return {key: member for key, member in changed.items() if member is not _GONE}
+
+    def _member(self, key: str, member: Any, place: int, depth: int) -> Any:
+        step = self._steps[place]
+        if key == self._rest[place] or (step in (key, "*") and place + 1 == len(self._steps)):
+            return self._take(member)
+        return self.apply(member, place + 1, depth + 1) if step in (key, "*") else member
+
+    def _take(self, value: Any, depth: int = 0) -> Any:
+        if value is None:
+            return None
+        if isinstance(value, list) and depth < _DEEPEST:
+            left = [self._take(element, depth + 1) for element in value]
+            return [element for element in left if element is not _GONE]
+        self.taken.update(_texts(value))
+        changed = self._change(text_of(value))
+        return _GONE if changed is None else changed
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """The texts that a value holds, at any depth."""
+    waiting = [value]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, (dict, list)):
+            waiting += value.values() if isinstance(value, dict) else value
+        elif isinstance(value, str) or (isinstance(value, (int, float)) and not isinstance(value, bool)):
+            yield text_of(value)
+
+
+def text_of(value: Any) -> str:
+    """A value as text, its own if it is one."""
+    try:
+        return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    except (ValueError, RecursionError):
+        return "a value too large to write"
+
+
+def _changed_list(before: list[Any], after: list[Any]) -> list[Any]:
+    return before if all(old is new for old, new in zip(before, after, strict=True)) else after
+
+
+def everywhere(value: Any, change: Callable[[str], str], depth: int = 0) -> Any:
+    """A value with all its strings changed; what lies too deep to be looked at is masked."""
+    if isinstance(value, str):
+        return change(value)
+    if not isinstance(value, (list, dict)):
+        return value
+    if depth > _DEEPEST:
+        return MASK
+    if isinstance(value, list):
+        return _changed_list(value, [everywhere(element, change, depth + 1) for element in value])
+    changed = {key: everywhere(member, change, depth + 1) for key, member in value.items()}
+    return value if all(changed[key] is member for key, member in value.items()) else changed
+
+
+def within(finder: Finder, change: Change) -> Callable[[str], str]:
+    """Changes the parts of a text that a pattern finds."""
+
+    def apply(text: str) -> str:
+        data = text.encode(errors="surrogatepass")
+        parts, end = [], 0
+        for start, stop in finder(data):
+            found = data[start:stop].decode(errors="surrogatepass")
+            parts += [data[end:start].decode(errors="surrogatepass"), change(found) or ""]
+            end = stop
+        return "".join([*parts, data[end:].decode(errors="surrogatepass")]) if parts else text
+
+    return apply
+
+
+def differences(place: str, before: Any, after: Any) -> Iterator[str]:
+    """The paths of the parts in which two values differ."""
+    if before is after or before == after:
+        return
+    if isinstance(before, dict) and isinstance(after, dict):
+        for key, value in before.items():
+            yield from differences(f"{place}.{key}", value, after.get(key))
+    elif isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        for number, (old, new) in enumerate(zip(before, after, strict=True)):
+            yield from differences(f"{place}.{number}", old, new)
+    else:
+        yield place
