@@ -74,9 +74,16 @@ class _Pipelines:
 
     def check(self, pipelines: nodes.Mapping) -> Iterator[Problem]:
         """Faults of each, then the components that none uses."""
+        whole = bool(pipelines.entries)
         for name, item in pipelines.entries.items():
             yield from _pipeline_id(name, set(pipelines.entries))
-            yield from self._pipeline(name, item.node)
+            for problem in self._pipeline(name, item.node):
+                whole = whole and problem.code != "empty-pipeline"
+                yield problem
+        if whole:
+            yield from self._unused()
+
+    def _unused(self) -> Iterator[Problem]:
         for section in SECTIONS.values():
             for name in ids(self._root, section):
                 if (section, name) not in self._used:
@@ -89,7 +96,9 @@ class _Pipelines:
             uses = nodes.find(node, (key,))
             if isinstance(uses, nodes.Sequence) and uses.items:
                 yield from self._uses(loc, uses, kind)
-            elif key in _REQUIRED and not (isinstance(uses, nodes.Scalar) and uses.value is not None):
+            elif isinstance(uses, nodes.Scalar) and uses.value is not None:
+                self._used.add((SECTIONS[kind], uses.text))
+            elif key in _REQUIRED:
                 yield Problem(loc, "empty-pipeline", f"the pipeline has no {key}; name at least one", at_key=True)
 
     def _uses(self, loc: tuple[str, ...], uses: nodes.Sequence, kind: Kind) -> Iterator[Problem]:
@@ -104,8 +113,13 @@ class _Pipelines:
                 yield Problem((*loc, index), "duplicate-reference", f"{name} stands in this list already")
             seen.add(name)
             self._used.add((section, name))
-            if name not in ids(self._root, section):
+            if name not in ids(self._root, section) and not self._misshapen(section):
                 yield Problem((*loc, index), "undefined-component", self._undefined(name, kind))
+
+    def _misshapen(self, section: str) -> bool:
+        """Whether the section is no map: that is the fault, and nothing follows from it."""
+        node = nodes.find(self._root, (section,))
+        return node is not None and not isinstance(node, nodes.Mapping) and not _holds_nothing(node)
 
     def _undefined(self, name: str, kind: Kind) -> str:
         section = SECTIONS[kind]

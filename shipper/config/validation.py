@@ -12,11 +12,12 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from shipper.config import nodes, shapes
+from shipper.config import nodes, shapes, values
 from shipper.config.diagnostics import Loc
 from shipper.config.expansion import is_secret
 from shipper.config.suggestions import listed, suggest
 from shipper.core.errors import Problem
+from shipper.core.units import format_duration, format_size
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -110,7 +111,8 @@ def _repair(data: Any, root: nodes.Node, errors: Iterable[_Error], repaired: set
         types.setdefault(error.loc, set()).add(error.type)
     for loc, kinds in types.items():
         node = nodes.find(root, loc)
-        if loc and loc not in repaired and isinstance(node, nodes.Scalar) and _repair_one(data, loc, node, kinds):
+        given_up = not loc or loc in repaired or kinds == {"extra_forbidden"}
+        if not given_up and isinstance(node, nodes.Scalar) and _repair_one(data, loc, node, kinds):
             repaired.add(loc)
             changed = True
     return changed
@@ -221,8 +223,8 @@ def _problem(model: type[BaseModel], root: nodes.Node, error: _Error) -> Problem
         return Problem(error.loc, "missing-value", "a value is required here", at_key=True)
     if error.type in ("extra_forbidden", "unexpected_keyword_argument"):
         return _unknown_key(model, error)
-    code, message = _said(node, error)
-    empty = isinstance(node, nodes.Scalar) and node.value is None
+    code, message = _said(model, node, error)
+    empty = _holds_nothing(node)
     whole = not isinstance(node, nodes.Scalar) and code != "wrong-type"
     return Problem(error.loc, code, message, at_key=empty or whole)
 
@@ -236,7 +238,11 @@ def _unknown_key(model: type[BaseModel], error: _Error) -> Problem:
     return Problem(error.loc, "unknown-key", f"unknown key{near}", at_key=True)
 
 
-def _said(node: nodes.Node | None, error: _Error) -> tuple[str, str]:
+def _holds_nothing(node: nodes.Node | None) -> bool:
+    return isinstance(node, nodes.Scalar) and node.value is None
+
+
+def _said(model: type[BaseModel], node: nodes.Node | None, error: _Error) -> tuple[str, str]:
     """Code and message of an error about a value."""
     kind, detail = error.type, error.detail
     context = detail.get("ctx", {})
@@ -249,11 +255,11 @@ def _said(node: nodes.Node | None, error: _Error) -> tuple[str, str]:
         advice = "; write it as [value]" if expected == "a list" and isinstance(node, nodes.Scalar) else ""
         return "wrong-type", f"expected {expected}, found {_found(node)}{advice}"
     if kind in ("value_error", "assertion_error"):
-        code = "wrong-combination" if isinstance(node, nodes.Mapping) else "bad-value"
+        code = "wrong-combination" if isinstance(node, nodes.Mapping) or _holds_nothing(node) else "bad-value"
         return code, str(context.get("error", detail["msg"]))
     if "-" in kind:
         return kind, detail["msg"]
-    return _limit(kind, detail)
+    return _limit(kind, detail, _unit(model, error))
 
 
 _LIMITS: Final = {
@@ -270,13 +276,25 @@ _LIMITS: Final = {
 }
 
 
-def _limit(kind: str, detail: ErrorDetails) -> tuple[str, str]:
+def _unit(model: type[BaseModel], error: _Error) -> str:
+    """Whether the value is a duration or a size."""
+    key = error.loc[-1] if error.loc else ""
+    parents = shapes.models_at(model, error.detail["loc"][:-1])
+    fields = [
+        shapes.keys(parent)[key] for parent in parents if isinstance(key, str) and key in shapes.keys(parent)
+    ]
+    return next((values.unit_of(values.annotation_of(field)) for field in fields), "")
+
+
+def _limit(kind: str, detail: ErrorDetails, unit: str) -> tuple[str, str]:
     if kind in _LIMITS:
         name, text = _LIMITS[kind]
         limit = detail.get("ctx", {}).get(name, "")
         if kind.endswith("too_short") and limit == 1:
             return "out-of-range", "must not be empty"
         code = "bad-value" if kind == "string_pattern_mismatch" else "out-of-range"
+        if unit and isinstance(limit, (int, float)):
+            limit = format_duration(limit) if unit == "duration" else format_size(int(limit))
         return code, text.format(f"{limit:g}" if isinstance(limit, float) else limit)
     return "bad-value", detail["msg"][:1].lower() + detail["msg"][1:]
 

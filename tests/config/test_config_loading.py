@@ -130,8 +130,10 @@ def test_a_null_body_switches_on_what_is_off_by_default(load_text: Load) -> None
         ("page: [1]", "5:11 error[wrong-type] receivers.source.page: expected a whole number, found a list"),
         (
             "organizations: x",
-            "5:20 error[wrong-type] receivers.source.organizations: expected a list, found text; write it as"
-            " [value]",
+            (
+                "5:20 error[wrong-type] receivers.source.organizations: expected a list, found text; write it as"
+                " [value]"
+            ),
         ),
         (
             "organizations: [x, {a: 1}]",
