@@ -29,10 +29,12 @@ def examine(path: Path) -> None:
         header = file.read(100)
     if len(header) < 100 or not header.startswith(_MAGIC):
         raise Damage("cut short" if _MAGIC.startswith(header[:16]) else "not a SQLite file")
+    if header[18:20] != b"\x02\x02":
+        raise Damage("header")
     _examine_wal(beside(path, "-wal"))
     with read_only(path) as db:
         try:
-            _quick_check(db)
+            _check_structure(db)
             load(db)
         except (sqlite3.DatabaseError, ValueError, TypeError, OverflowError) as error:
             raise _damage(error) from error
@@ -53,11 +55,15 @@ class read_only:  # noqa: N801 - used like a function
 
 def is_damage(error: BaseException) -> bool:
     """Whether an error of the database means that its content is wrong, not that it can't be reached."""
-    if isinstance(error, Damage | sqlite3.IntegrityError | sqlite3.DataError):
+    if isinstance(error, Damage | UnicodeDecodeError | sqlite3.IntegrityError | sqlite3.DataError):
         return True
-    if isinstance(error, sqlite3.OperationalError):
-        return error.sqlite_errorcode == sqlite3.SQLITE_ERROR
-    return isinstance(error, sqlite3.DatabaseError) and error.sqlite_errorcode & 0xFF in (
+    if not isinstance(error, sqlite3.DatabaseError):
+        return False
+    code = getattr(
+        error, "sqlite_errorcode", sqlite3.SQLITE_ERROR
+    )  # Python's own, on text that is no text, have none
+    return code & 0xFF in (
+        sqlite3.SQLITE_ERROR,
         sqlite3.SQLITE_CORRUPT,
         sqlite3.SQLITE_NOTADB,
         sqlite3.SQLITE_FORMAT,
@@ -102,7 +108,7 @@ def check_all(path: Path) -> str:
         with read_only(path) as db:
             problem: str = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
             return "" if problem == "ok" else problem
-    except (Damage, sqlite3.DatabaseError, OSError) as error:
+    except (Damage, sqlite3.DatabaseError, UnicodeDecodeError, OSError) as error:
         return str(error)
 
 
@@ -112,13 +118,13 @@ def _damage(error: Exception) -> Exception:
     return Damage(str(error))
 
 
-def _quick_check(db: sqlite3.Connection) -> None:
+def _check_structure(db: sqlite3.Connection) -> None:
     if version(db) == 0 and db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
         raise Damage("no tables")
     end = time.monotonic() + _PATIENCE
     db.set_progress_handler(lambda: time.monotonic() > end, 10_000)
     try:
-        problem = db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        problem = db.execute("PRAGMA integrity_check(1)").fetchone()[0]
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode != sqlite3.SQLITE_INTERRUPT:
             raise

@@ -25,6 +25,9 @@ T = TypeVar("T")
 #: The component that health and logs speak of.
 COMPONENT = "storage"
 
+#: What a storage that does not work raises.
+_FAULTS = (Damage, sqlite3.Error, OSError, UnicodeDecodeError)
+
 #: Errors after which the connection is opened anew; after others, such as a full disk, it is still good.
 _BROKEN = (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PROTOCOL, sqlite3.SQLITE_NOTADB)
 
@@ -69,7 +72,7 @@ class Keeper:
         """
         try:
             result = job(self._opened())
-        except (Damage, sqlite3.Error, OSError) as error:
+        except _FAULTS as error:
             raise self._failed(error) from error
         if writes and self.outage:
             log.info("storage works again", extra={"component": COMPONENT, "path": str(self.path)})
@@ -112,7 +115,7 @@ class Keeper:
         try:
             damage.examine(path)
             store = Store(schema.connect(path), self._clock)
-        except (Damage, sqlite3.Error) as error:
+        except (Damage, sqlite3.Error, UnicodeDecodeError) as error:
             if not damage.is_damage(error):
                 raise
             store = self._mend(path, str(error))
@@ -177,7 +180,7 @@ class Keeper:
         self._mended = False
         return store
 
-    def _failed(self, error: Damage | sqlite3.Error | OSError) -> Unavailable:
+    def _failed(self, error: Exception) -> Unavailable:
         if isinstance(error, sqlite3.ProgrammingError):
             raise error
         damaged = damage.is_damage(error)
@@ -196,7 +199,7 @@ class Keeper:
         try:
             self._store = self._taken_up(self._mend(path, why))
             self._identity = _identity(path)
-        except (Damage, sqlite3.Error, OSError) as error:
+        except _FAULTS as error:
             return Unavailable(explain(error, path))
         return Unavailable(f"storage {path} was damaged and has been mended; again")
 

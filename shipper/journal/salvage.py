@@ -35,6 +35,9 @@ _COLUMNS: Final = {
 
 Row = tuple[Any, ...]
 
+#: What reading a damaged table raises; the second where a message quotes its bytes.
+_UNREADABLE: Final = (sqlite3.Error, UnicodeDecodeError)
+
 
 @dataclass
 class Found:
@@ -140,7 +143,7 @@ def _read(path: Path) -> _Readable:
     best = _Readable({table: [] for table in _COLUMNS}, set())
     for options in ("mode=ro", "mode=ro&immutable=1"):
         readable = _Readable({}, set())
-        with suppress(sqlite3.Error), read_only(path, options=options) as db:
+        with suppress(*_UNREADABLE), read_only(path, options=options) as db:
             for table in _COLUMNS:
                 readable.rows[table] = _rows(db, table, readable.whole)
             if sum(map(len, readable.rows.values())) > sum(map(len, best.rows.values())):
@@ -159,7 +162,7 @@ def _rows(db: sqlite3.Connection, table: str, whole: set[str]) -> list[Row]:
                 found[key] = row
         if complete and len(found) == len(keys):
             whole.add(table)
-    except sqlite3.Error:
+    except _UNREADABLE:
         pass
     return list(found.values())
 
@@ -173,7 +176,7 @@ def _keys(db: sqlite3.Connection, table: str, rowid: str | None) -> tuple[list[A
         try:
             for key in db.execute(f"SELECT {columns} FROM {table} NOT INDEXED ORDER BY {ordering}"):  # noqa: S608
                 keys[key] = None
-        except sqlite3.Error:
+        except _UNREADABLE:
             continue
         return sorted(keys), True
     return sorted(keys), False
@@ -187,7 +190,7 @@ def _row(db: sqlite3.Connection, table: str, key: tuple[Any, ...], rowid: str | 
             f"SELECT {_COLUMNS[table][1]} FROM {table} NOT INDEXED WHERE {where}",  # noqa: S608 - names of ours
             key,
         ).fetchone()
-    except sqlite3.Error:
+    except _UNREADABLE:
         return None
     return row
 
@@ -278,8 +281,12 @@ def _vouched(ends: str, intact: dict[int, int]) -> bool:
 def _restore_safe(db: sqlite3.Connection, safe: dict[str, bytes], now: int) -> None:
     """For sources that have no checkpoint left, the newest that is known to be delivered."""
     for name, value in safe.items():
-        db.execute("INSERT OR IGNORE INTO sources(name, forget_before) VALUES(?, 0)", (name,))
-        number = db.execute("SELECT id FROM sources WHERE name=?", (name,)).fetchone()[0]
+        row = db.execute("SELECT id FROM sources WHERE name=?", (name,)).fetchone()
+        row = (
+            row
+            or db.execute("INSERT INTO sources(name, forget_before) VALUES(?, 0) RETURNING id", (name,)).fetchone()
+        )
+        number = row[0]
         if not db.execute("SELECT 1 FROM checkpoints WHERE source=?", (number,)).fetchone():
-            row = number, now, now, value, ""
-            db.execute("INSERT INTO checkpoints VALUES(?,?,?,?,?,?)", (*row, seal(*row)))
+            checkpoint = number, now, now, value, ""
+            db.execute("INSERT INTO checkpoints VALUES(?,?,?,?,?,?)", (*checkpoint, seal(*checkpoint)))

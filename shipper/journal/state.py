@@ -2,7 +2,7 @@
 
 import sqlite3
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from shipper.core.journal import Cursor, CursorState, LogState
 from shipper.journal.schema import PLACE_BITS, VERSION, seal, unpack_ends, version
@@ -13,6 +13,9 @@ ENTRY_COST: Final = 64
 
 class Damage(Exception):  # noqa: N818 - what was found, not what to do: the journal mends it by itself
     """The database contradicts itself."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(" ".join(what.split()))
 
 
 @dataclass(slots=True)
@@ -45,14 +48,21 @@ class Log:
         return min((each.place for each in self.readers.values() if each.active), default=0)
 
 
+class Born(NamedTuple):
+    """When a source's newest checkpoint row was begun, and how many records all logs had had by then."""
+
+    time: int
+    records: int
+
+
 @dataclass(slots=True)
 class State:
     """Everything the journal holds but the records."""
 
     logs: dict[str, Log]
     sources: dict[str, int]
-    born: dict[int, int]
-    """When each source's newest checkpoint row was begun."""
+    born: dict[int, Born]
+    """Each source's newest checkpoint row."""
     dead_letters: int
     dead_bytes: int
 
@@ -130,12 +140,13 @@ def _measure(db: sqlite3.Connection, log: Log) -> None:
         raise Damage(f"a cursor of log {log.name} stands behind its end")
 
 
-def _born(db: sqlite3.Connection, logs: dict[int, Log]) -> dict[int, int]:
-    born: dict[int, int] = {}
+def _born(db: sqlite3.Connection, logs: dict[int, Log]) -> dict[int, Born]:
+    born: dict[int, Born] = {}
     for row in db.execute("SELECT source, born, time, value, ends, sum FROM checkpoints ORDER BY source, born"):
         _check(row, "checkpoint")
-        born[row[0]] = row[1]
-        if any(number not in logs or end > logs[number].end for number, end in unpack_ends(row[4]).items()):
+        ends = unpack_ends(row[4])
+        born[row[0]] = Born(row[1], sum(ends.values()))
+        if any(number not in logs or end > logs[number].end for number, end in ends.items()):
             raise Damage("a checkpoint vouches for records that are not there")
     return born
 

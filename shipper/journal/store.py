@@ -15,11 +15,12 @@ from shipper.core.batch import Commit
 from shipper.core.clock import Clock
 from shipper.core.journal import Checkpoint, Chunk, Cursor, DeadLetter, Entry, Page
 from shipper.journal.schema import PLACE_BITS, pack_ends, seal, unpack_ends
-from shipper.journal.state import ENTRY_COST, Damage, Log, Reader, State, load
+from shipper.journal.state import ENTRY_COST, Born, Damage, Log, Reader, State, load
 
-#: A source's checkpoint gets a new row this often (ns); between, the row is replaced. The older rows are what
-#: salvage falls back to.
-_CHECKPOINT_SPACING: Final = 60 * 10**9
+#: A source's checkpoint gets a new row after so many ns, or records; between, its row is replaced. The older rows
+#: are what salvage falls back to.
+_SPACING: Final = 60 * 10**9
+_SPACING_RECORDS: Final = 1000
 
 #: Entries that one advance deletes at most: more than one append adds, so deleting always catches up.
 _PRUNE: Final = 32
@@ -49,10 +50,10 @@ class Store:
         source = self.source(commit.source) if commit else 0
         with self.transaction(durable=durable):
             ends = self._insert(packed)
-            born = self._commit(source, commit, ends) if commit else 0
+            born = self._commit(source, commit, ends) if commit else None
             self._bury(dead)
         self._added(packed, dead)
-        if commit and commit.checkpoint is not None:
+        if born:
             self.state.born[source] = born
 
     def open(self, cursor: Cursor) -> int:
@@ -154,7 +155,7 @@ class Store:
             self._put_checkpoint(number, now, now, value, pack_ends(self.state.ends()))
             if forget_since is not None:
                 self.db.execute("DELETE FROM seen WHERE source=? AND newest>=?", (number, forget_since))
-        self.state.born[number] = now
+        self.state.born[number] = Born(now, 0)
 
     def seen(self, source: str, since: int) -> bytes:
         """Digests of ids with a newest time of at least `since` (ms)."""
@@ -243,14 +244,16 @@ class Store:
             self.db.execute("UPDATE logs SET end=?, sum=? WHERE id=?", (row[2], seal(*row), log.id))
         return ends
 
-    def _commit(self, source: int, commit: Commit, ends: dict[int, int]) -> int:
+    def _commit(self, source: int, commit: Commit, ends: dict[int, int]) -> Born | None:
         now = self.clock.now()
-        born = self.state.born.get(source, 0)
+        born = None
         if commit.checkpoint is not None:
-            if now - born >= _CHECKPOINT_SPACING:
-                born = now
-            vouched = pack_ends(self.state.ends() | ends)
-            self._put_checkpoint(source, born, now, commit.checkpoint, vouched)
+            vouched = self.state.ends() | ends
+            born = self.state.born.get(source, Born(0, 0))
+            total = sum(vouched.values())
+            if now - born.time >= _SPACING or total - born.records >= _SPACING_RECORDS:
+                born = Born(max(now, born.time + 1), total)
+            self._put_checkpoint(source, born.time, now, commit.checkpoint, pack_ends(vouched))
         if commit.seen and commit.seen.digests:
             seen = commit.seen
             row = source, seen.newest, seen.oldest, now, pack_ends(ends), seen.digests

@@ -64,13 +64,17 @@ async def fill(journal: SqliteJournal, pages: range, size: int = 10) -> None:
         await journal.append(entries, commit)
 
 
-async def drain(journal: SqliteJournal, cursor: Cursor = OTLP, records: int = 10**6) -> list[str]:
-    """Read and advance until nothing is left, or so many records were read; their uids."""
+async def drain(
+    journal: SqliteJournal, cursor: Cursor = OTLP, records: int = 10**6, found: set[str] | None = None
+) -> list[str]:
+    """Read and advance until nothing is left, or so many records were read; their uids (added to `found` too)."""
     uids: list[str] = []
+    found = set() if found is None else found
     while len(uids) < records and (chunks := await journal.read(cursor, min(1000, records - len(uids)), 2**24)):
         for chunk in chunks:
             payload = otlp.cut(chunk.payload, chunk.start, chunk.stop)
             uids += [each.record.uid for each in otlp.decode(payload)]
+        found.update(uids)
         await journal.advance(cursor, chunks[-1].next)
     return uids
 
