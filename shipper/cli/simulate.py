@@ -78,6 +78,10 @@ def _sample(_: click.Context, param: click.Parameter, value: Path | None) -> tup
         raise click.BadParameter(str(error), param=param) from error
 
 
+def _text(_: click.Context, __: click.Parameter, value: Path | None) -> str | None:
+    return value.read_text() if value else None
+
+
 def _share(_: click.Context, __: click.Parameter, value: float) -> float:
     return value / 100
 
@@ -153,7 +157,6 @@ def simulate() -> None:
 )
 @click.option(
     "--events",
-    "event_file",
     type=_FILE,
     callback=_sample,
     help="Serve this page or NDJSON file as the audit log, exactly as it is, and nothing else.",
@@ -167,18 +170,33 @@ def simulate() -> None:
 @click.option("--rate-limits/--no-rate-limits", default=None, help="Default: on, and off for Enterprise Server.")
 @click.option("--core-limit", default=_DEMO.core_limit, show_default=True, help="Calls an hour.")
 @click.option("--audit-log-limit", default=_DEMO.audit_log_limit, show_default=True, help="Calls an hour.")
+@click.option(
+    "--audit-log-per-minute", type=click.IntRange(1), help="A second limit of the audit log. Default: none."
+)
+@click.option(
+    "--limit-status",
+    default=403,
+    type=click.Choice([403, 429]),
+    show_default=True,
+    help="How an exhausted limit is told.",
+)
+@click.option(
+    "--actor-ip", is_flag=True, help="Disclose actor_ip to organizations; the enterprise always sees it."
+)
+@click.option("--slug-links", is_flag=True, help="Name organizations in Link by login, not by number.")
+@click.option("--rewritten-phrase", is_flag=True, help="Rewrite the times of the phrase in Link.")
 @click.option("--others", default=0.0, help="Calls an hour that others with the same token make.")
 @click.option("--token", "tokens", multiple=True, help="A token to accept; may be repeated. Default: any.")
-@click.option("--app-public-key", type=click.File(), help="PEM file to verify the App's JWTs with.")
+@click.option("--app-public-key", type=_FILE, callback=_text, help="PEM file to verify the App's JWTs with.")
 @click.option(
     "--fault",
     "faults",
     multiple=True,
     callback=_faults,
     metavar="STREAM[@LOGIN]:KIND[=VALUE][#NTH][%SHARE]",
-    help="A fault; may be repeated. `--faults` lists the kinds.",
+    help="A fault; may be repeated. `--list-faults` lists the kinds.",
 )
-@click.option("--faults", "list_faults", is_flag=True, help="List the kinds of faults and exit.")
+@click.option("--list-faults", is_flag=True, help="List the kinds of faults and exit.")
 @click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def github(*, list_faults: bool, command: tuple[str, ...], **choices: Any) -> None:
     """A GitHub organization on localhost: audit log, alerts, quotas, faults. Takes any token.
@@ -212,19 +230,12 @@ def _simulator(*, speed: float, start: int | None, skew: float, **choices: Any) 
     return Simulator(_options(clock.now() // 1_000_000, **choices), clock=clock, **served)
 
 
-def _options(now: int, *, shift: bool, event_file: tuple[Any, ...] | None, no_include: bool, app_public_key: Any,
-             **choices: Any) -> Options:  # fmt: skip
-    if event_file is not None:
-        event_file = shifted(event_file, now) if shift else event_file
+def _options(now: int, *, shift: bool, no_include: bool, slug_links: bool, **choices: Any) -> Options:
+    if choices["events"] is not None:
         choices |= {"retention": None, "git_retention": None, "default_window": None}
         choices |= {"alerts": 0, "alert_interval": 0} if choices["alert_file"] is None else {}
-    return Options(
-        events=event_file,
-        include_supported=not no_include,
-        app_public_key=app_public_key.read() if app_public_key else None,
-        keep_requests=0,
-        **choices,
-    )
+        choices |= {"events": shifted(choices["events"], now)} if shift else {}
+    return Options(include_supported=not no_include, numeric_links=not slug_links, keep_requests=0, **choices)
 
 
 def _introduction(options: Options) -> str:

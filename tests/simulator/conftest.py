@@ -31,14 +31,18 @@ class Github:
         self.api = Api(options, self.world, self.access, self.faults)
 
     def ask(
-        self, target: str, headers: dict[str, str] | None = None, method: str = "GET", body: bytes = b""
+        self,
+        target: str,
+        headers: dict[str, str] | None = None,
+        method: str = "GET",
+        body: bytes = b"",
+        **more: int,
     ) -> Answer:
         """Ask for a path with its query, as it would stand in a URL."""
         url = URL("https://api.test" + target, encoded=True)
         sent = CIMultiDict(HEADERS | (headers or {}))
-        return self.api.handle(
-            Request(method, url.path, dict(url.query), sent, "https://api.test", body), self.now
-        )
+        asked = Request(method, url.path, dict(url.query), sent, "https://api.test", body, **more)
+        return self.api.handle(asked, self.now)
 
     def json(self, target: str) -> Any:
         """The body of a good answer."""

@@ -88,7 +88,7 @@ def test_mistakes_are_explained(arguments, message):
 
 
 def test_the_kinds_of_faults_are_listed():
-    result = CliRunner().invoke(simulate, ["github", "--faults"])
+    result = CliRunner().invoke(simulate, ["github", "--list-faults"])
     assert result.exit_code == 0
     assert "403-permission" in result.output
 

@@ -154,6 +154,12 @@ def test_more_than_900_reads_a_minute_meet_the_secondary_limit(make):
     assert github.ask(LOG).status == 200
 
 
+def test_more_than_a_hundred_requests_at_once_meet_the_secondary_limit(make):
+    github = make()
+    assert github.ask(LOG, concurrent=100).status == 200
+    assert github.ask(LOG, concurrent=101).status == 403
+
+
 def test_fifteen_audit_log_calls_a_minute_by_option(make):
     github = make(audit_log_per_minute=15)
     assert [github.ask(LOG).status for _ in range(16)] == [200] * 15 + [403]
