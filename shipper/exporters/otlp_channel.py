@@ -15,6 +15,8 @@ from shipper.net.tls import client_context, material
 from shipper.net.tls_peer import peer
 
 _METHOD: Final = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
+#: What grpc itself says when an answer exceeds our limit; the request has been taken.
+_ANSWER_TOO_LARGE: Final = "CLIENT: Received message larger than max"
 _RECONNECT_MS: Final = 1000
 
 
@@ -48,6 +50,8 @@ class Channel:
         try:
             answer: bytes = await self._call(request, timeout=self._timeout, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
+            if _ANSWER_TOO_LARGE in (error.details() or ""):
+                return b""
             raise Refused(error.code().name, error.details() or "", _status(error)) from error
         return answer
 

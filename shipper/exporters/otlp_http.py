@@ -5,6 +5,7 @@ redirects are not followed, since the headers may be credentials.
 """
 
 import contextlib
+import io
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Final, Literal, NamedTuple
 from urllib.parse import urlsplit
@@ -38,6 +39,7 @@ from shipper.wire.otlp_answer import (
 )
 
 _TYPES: Final = {"proto": "application/x-protobuf", "json": "application/json"}
+_LARGE: Final = 2**18
 #: Of the time for an attempt: the rest is for accepting an answer whose body never ends.
 _SHARE: Final = 0.95
 _RETRYABLE: Final = {429, 502, 503, 504}
@@ -120,7 +122,7 @@ class OTLPHTTPExporter:
             session = await self._open()
             async with session.post(
                 URL(self._url, encoded=True),
-                data=compress(body, self._compression),
+                data=_streamed(compress(body, self._compression)),
                 headers=headers,
                 allow_redirects=False,
                 proxy=self._proxy,
@@ -214,6 +216,11 @@ def _accepted(answer: Answer) -> Partial:
         return partial_success(answer.body) if "protobuf" in answer.content_type else Partial(0, "")
     except (ValueError, TypeError):
         return Partial(0, "")
+
+
+def _streamed(body: bytes) -> bytes | io.BytesIO:
+    """Large bodies are written in pieces, so that the event loop turns in between."""
+    return io.BytesIO(body) if len(body) > _LARGE else body
 
 
 async def _answer(response: aiohttp.ClientResponse) -> Answer:
