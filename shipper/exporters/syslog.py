@@ -248,7 +248,7 @@ class SyslogExporter:
             try:
                 async with self._explained():
                     await self._send([])
-            except Unavailable:
+            except (Unavailable, Rejected):
                 return False
             return True
 

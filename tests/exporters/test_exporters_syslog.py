@@ -20,6 +20,7 @@ from shipper.core.errors import Rejected, Unavailable
 from shipper.core.record import Record
 from shipper.core.telemetry import Health, Meter
 from shipper.exporters.syslog import Config, SyslogExporter, component
+from shipper.testing.exporters import check_exporter
 from shipper.testing.syslog import SyslogServer, parse_rfc5424
 from shipper.wire import otlp
 
@@ -368,3 +369,37 @@ async def test_bodies_are_json_that_can_be_read_back(server: SyslogServer, tmp_p
         await syslog.export(window("a", body=body))
         (message,) = await server.wait(1)
     assert json.loads(parse_rfc5424(message).text) == body
+
+
+class Backend(SyslogServer):
+    """A server that the contract's checker switches off and on."""
+
+    working = True
+
+    @property
+    def attempts(self) -> int:
+        return self.connections
+
+    def accept(self) -> None:
+        self.working = True
+
+    def fail(self) -> None:
+        self.working = False
+        for writer in self._writers:
+            writer.close()
+
+    def uids(self) -> list[str]:
+        return uids(self.received)
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self.working:
+            return await super()._serve(reader, writer)
+        self.connections += 1
+        return writer.close()
+
+
+async def test_the_contract_of_exporters_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Apart from the batch that is repeated when a server hangs up soon behind it: nobody answered for that."""
+    monkeypatch.setattr("shipper.exporters.syslog._DOUBT", 0.0)
+    async with Backend() as backend:
+        await check_exporter(exporter(tmp_path, port=backend.port), backend)

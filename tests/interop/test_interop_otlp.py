@@ -72,9 +72,7 @@ def sending(listening: Listening, transport: str, security: str, secrets: Secret
 
 
 WAYS = [("grpc", "gzip"), ("grpc", "none")]  # gRPC for Python has no zstd
-WAYS += [
-    (transport, compression) for transport in ("http", "http json") for compression in ("gzip", "zstd", "none")
-]
+WAYS += [(form, compression) for form in ("http", "http json") for compression in ("gzip", "zstd", "none")]
 
 
 @pytest.mark.parametrize("security", ["plain", "tls", "mtls"])
