@@ -10,7 +10,6 @@ import json
 import os
 import random
 import signal
-import sqlite3
 import sys
 import tempfile
 from collections import Counter
@@ -18,7 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from bench.sinks import OtlpSink, SyslogSink
+from shipper.core.clock import SystemClock
+from shipper.core.telemetry import Health, Meter
+from shipper.journal import open_journal
 from shipper.simulator import Options, Simulator
+from shipper.wire.github import audit_uid
 
 #: Records in one request, and so the most that one crash may repeat.
 BATCH = 64
@@ -93,12 +96,12 @@ async def crash_run(seed: int, events: int, kills: int, folder: Path) -> Report:
             await _start_and_kill(config, dice.uniform(0.4, 2.0))
         otlp.trouble = syslog.trouble = 0
         await _finish(config)
-        wanted = {event.uid for event in github.events("acme-corp")}
+        wanted = {audit_uid(event.body) for event in github.events()}
         report = Report(events=len(wanted), kills=kills)
         _judge(report, "otlphttp", wanted, otlp.taken, BATCH * (kills + otlp.unanswered))
         _judge(report, "syslog", wanted, syslog.taken, BATCH * (kills + syslog.hung_up))
         _judge(report, "file", wanted, _read_file(folder / "out.jsonl"), BATCH * kills)
-        report.journalled = _journalled(folder / "shipper.db")
+        report.journalled = await _journalled(folder / "shipper.db")
         return report
 
 
@@ -147,10 +150,14 @@ def _read_file(path: Path) -> Counter[str]:
     return taken
 
 
-def _journalled(path: Path) -> int:
+async def _journalled(path: Path) -> int:
     """The journal numbers the records of a log from 0: its end is how many it ever took."""
-    with contextlib.closing(sqlite3.connect(path)) as database:
-        return int(database.execute("SELECT next FROM logs WHERE name = 'logs'").fetchone()[0])
+    clock = SystemClock()
+    journal = await open_journal(path, clock, Meter(), Health(clock))
+    try:
+        return next(log.end for log in journal.logs() if log.name == "logs")
+    finally:
+        await journal.close()
 
 
 def main(arguments: list[str]) -> int:

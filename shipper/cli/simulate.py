@@ -14,7 +14,7 @@ from shipper.core.units import parse_duration
 from shipper.simulator import DEFAULT_ORGANIZATION, DEFAULT_PORT, Options, Simulator, trial
 from shipper.simulator.clock import SimulatedClock
 from shipper.simulator.faults import KINDS, FaultError, parse
-from shipper.simulator.samples import SampleError, load, newest, shifted
+from shipper.simulator.samples import SampleError, load, shifted
 
 _EPILOG = """\b
 Examples:
@@ -159,10 +159,10 @@ def simulate() -> None:
     "--events",
     type=_FILE,
     callback=_sample,
-    help="Serve this page or NDJSON file as the audit log, exactly as it is, and nothing else.",
+    help="Serve this page or NDJSON file as the audit log, exactly as it is and whatever period is asked for.",
 )
 @click.option("--alert-file", type=_FILE, callback=_sample, help="Serve these alerts, exactly as they are.")
-@click.option("--shift", is_flag=True, help="Move the times of --events so that the newest is now.")
+@click.option("--shift", is_flag=True, help="Move the times of --events so that the newest is of now.")
 @click.option(
     "--server-version", help="Be an Enterprise Server of this version: /api/v3, page numbers, no limits."
 )
@@ -217,7 +217,6 @@ def github(*, list_faults: bool, command: tuple[str, ...], **choices: Any) -> No
 async def _serve(simulator: Simulator, command: tuple[str, ...]) -> int:
     async with simulator as sim:
         click.echo(f"{sim.url}  {_introduction(sim.options)}", err=bool(command))
-        _hint(sim.options, sim.now())
         if command:
             return await trial.run(command, sim.url, sim.options)
         await _until_stopped()
@@ -232,7 +231,7 @@ def _simulator(*, speed: float, start: int | None, skew: float, **choices: Any) 
 
 def _options(now: int, *, shift: bool, no_include: bool, slug_links: bool, **choices: Any) -> Options:
     if choices["events"] is not None:
-        choices |= {"retention": None, "git_retention": None, "default_window": None}
+        choices |= {"retention": None, "git_retention": None, "any_period": True}
         choices |= {"alerts": 0, "alert_interval": 0} if choices["alert_file"] is None else {}
         choices |= {"events": shifted(choices["events"], now)} if shift else {}
     return Options(include_supported=not no_include, numeric_links=not slug_links, keep_requests=0, **choices)
@@ -246,13 +245,6 @@ def _introduction(options: Options) -> str:
         )
     token = "one of the given tokens" if options.tokens else "any token"
     return f"simulated GitHub, seed {options.seed}; organization: {names}; {token}"
-
-
-def _hint(options: Options, now: int) -> None:
-    latest = newest(options.events or ())
-    if latest is not None and now - latest > 86_400_000:
-        day = datetime.fromtimestamp(latest / 1000, UTC).date()
-        click.echo(f"The newest event is of {day}: set initial_lookback to reach it, or use --shift.", err=True)
 
 
 async def _until_stopped() -> None:

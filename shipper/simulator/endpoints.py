@@ -86,6 +86,8 @@ def _numbered(call: Call) -> bool:
 def _search(call: Call, include: Any) -> Search:
     options, query = call.world.options, call.request.query
     phrase = parse(query.get("phrase", ""))
+    if options.any_period:
+        phrase = phrase.of_any_time()
     spans = [options.retention, None if phrase.dated else options.default_window]
     since = max((call.now - int(span * 1000) for span in spans if span is not None), default=0)
     git_since = 0 if options.git_retention is None else call.now - int(options.git_retention * 1000)

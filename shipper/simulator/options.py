@@ -45,6 +45,8 @@ class Options:
 
     events: tuple[Any, ...] | None = None
     """Serve these as every organization's audit log, exactly as they are, instead of generated ones."""
+    any_period: bool = False
+    """Whether the audit log is listed whole, whatever period is asked for: a recorded page as it was."""
     alert_file: tuple[Any, ...] | None = None
     """Serve these as alerts, exactly as they are, instead of generated ones."""
 

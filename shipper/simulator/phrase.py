@@ -83,6 +83,10 @@ class Phrase:
         """Nothing from this time (ms) on can match."""
         return max(group.until for group in self.groups)
 
+    def of_any_time(self) -> "Phrase":
+        """The same phrase without its times."""
+        return Phrase(tuple(Group(0, FOREVER, group.terms) for group in self.groups), dated=True)
+
     def holds(self, time: int, body: Callable[[], Any]) -> bool:
         """Whether an event matches."""
         return any(group.holds(time, body) for group in self.groups)

@@ -110,7 +110,6 @@ class Program:
     def configure(self, github: Simulator, exporters: dict[str, Any], **changes: Any) -> Path:
         """Write a configuration of the usual pipeline with these exporters; gives its path."""
         receiver = {"organizations": ["acme-corp"], "base_url": github.url, "auth": {"token": "t"}}
-        receiver["streams"] = {"audit_log": {"initial_lookback": "36500d"}}
         config = {
             "receivers": {"github": receiver | changes.pop("receiver", {})},
             "processors": changes.pop("processors", {"normalize": {}, "rules": {}, "schema": {}}),

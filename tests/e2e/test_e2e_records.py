@@ -41,7 +41,7 @@ def plain(value):
 
 async def ship(program, events, exporters, **options):
     """Ship these events once with these exporters."""
-    kept = {"retention": None, "git_retention": None, "default_window": None}
+    kept = {"retention": None, "git_retention": None, "any_period": True}
     async with Simulator(Options.quiet(events=tuple(events), **kept, **options)) as github:
         config = program.configure(github, exporters)
         code, out, err = await program.run("run", "--once", "-c", str(config))
