@@ -160,6 +160,8 @@ def _tolerant(made: dict[str, Any], *, optional: bool = False) -> dict[str, Any]
 
 
 def _alternatives(made: dict[str, Any]) -> list[dict[str, Any]]:
+    if made.get("const") is False:
+        return _alternatives({"type": "boolean"})
     if "anyOf" in made and len(made) == 1:
         found = [other for each in made["anyOf"] for other in _alternatives(each)]
     elif "$ref" in made or made.get("type") in ("object", "array"):

@@ -1,6 +1,5 @@
 """Loads a configuration: the file, its expansions, its models, its components' own checks; all faults at once."""
 
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -26,13 +25,12 @@ from shipper.config.models import (
 from shipper.config.references import SECTIONS, wrong_id
 from shipper.config.suggestions import listed, suggest
 from shipper.config.validation import validate
+from shipper.config.values import masked
 from shipper.core.component import Component, Kind, Paths
 from shipper.core.errors import ConfigError, Problem
 
 #: Bytes of the largest file that is read as a configuration.
 MAX_FILE: Final = 16 * 2**20
-
-_USERINFO: Final = re.compile(r"://[^/@\s]+@")
 
 Find = Callable[[Kind, str], Component[Any, Any] | None]
 Names = Callable[[Kind], Iterable[str]]
@@ -281,7 +279,7 @@ class _Loading:
         for secret in sorted({*self._expansion.secrets, *self._written}, key=len, reverse=True):
             if len(secret) >= 4:
                 message = message.replace(secret, "***")
-        return _USERINFO.sub("://***@", message)
+        return masked(message)
 
     @cached_property
     def _written(self) -> set[str]:

@@ -3,7 +3,7 @@
 import re
 from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema, model_validator
 from pydantic_core import PydanticCustomError
 
 from shipper.core.component import ConfigModel
@@ -19,7 +19,9 @@ def _endpoint(value: str) -> str:
     return value
 
 
-Endpoint: TypeAlias = Annotated[str, AfterValidator(_endpoint)]
+Endpoint: TypeAlias = Annotated[
+    str, AfterValidator(_endpoint), WithJsonSchema({"type": "string", "pattern": f"^{_ENDPOINT.pattern}$"})
+]
 """Where to listen: `HOST:PORT`."""
 
 

@@ -130,6 +130,9 @@ def _repair_one(data: Any, loc: Loc, node: nodes.Scalar, kinds: set[str]) -> boo
         else:
             return False
         return True
+    if node.value is True and kinds & _MAPS and kinds & _TEXTS:
+        parent[loc[-1]] = {}  # what may be `false` may be `true`: the defaults
+        return True
     if not isinstance(node.value, str) and kinds & _TEXTS:
         parent[loc[-1]] = node.text
         return True

@@ -22,6 +22,13 @@ _PLAIN: Final = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./:+-]*(?<!:)")
 
 _UNITS: Final[dict[Any, str]] = {parse_duration: "duration", parse_size: "size"}
 
+_USERINFO: Final = re.compile(r"://[^/@\s]+@")
+
+
+def masked(text: str) -> str:
+    """A text without the user and password of a URL in it."""
+    return _USERINFO.sub(f"://{MASK}@", text)
+
 
 def annotation_of(info: FieldInfo) -> Any:
     """A field's type with the validators that give it a meaning."""
@@ -115,7 +122,9 @@ def plain(value: Any, annotation: Any = Any, *, key: str = "", secrets: Abstract
 
 def _scalar(value: Any, annotation: Any, key: str, secrets: AbstractSet[str]) -> Any:
     if isinstance(value, str):
-        return MASK if value and (is_secret(key) or any(secret in value for secret in secrets)) else value
+        if value and (is_secret(key) or any(secret in value for secret in secrets)):
+            return MASK
+        return masked(value)
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         units = {unit_of(member) for member in _members(annotation)}
         if "duration" in units:

@@ -93,8 +93,8 @@ def test_scalars_become_what_the_field_is(load_text: Load, written: str, key: st
         assert getattr(load_text(text, env).receivers["source"].config, key) == meaning
 
 
-@pytest.mark.parametrize("body", ["audit_log:", "audit_log: null", "audit_log: {}", "page: 2"])
-def test_a_null_body_means_the_defaults(load_text: Load, body: str) -> None:
+@pytest.mark.parametrize("body", ["audit_log:", "audit_log: null", "audit_log: {}", "audit_log: true", "page: 2"])
+def test_a_body_of_null_or_true_means_the_defaults(load_text: Load, body: str) -> None:
     config = load_text(with_parts(receiver=body)).receivers["source"].config
     assert config.audit_log.include == "all"
 
@@ -158,10 +158,6 @@ def test_a_null_body_switches_on_what_is_off_by_default(load_text: Load) -> None
                 " mean git?);"
                 " expected web, git or all"
             ),
-        ),
-        (
-            "audit_log: true",
-            ("5:16 error[wrong-type] receivers.source.audit_log: expected a map or false, found true or false"),
         ),
         (
             "audit_log: [x]",
