@@ -1,0 +1,166 @@
+"""The HTTP client: one origin, and nothing of ours ever goes to another.
+
+The token belongs to the origin of the configuration. A `Link` or a redirect that names another scheme, host or
+port is refused here, whoever asks, so that no answer of a server can make us hand the token over.
+"""
+
+import ssl
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Final, NamedTuple, Self
+from urllib.request import getproxies_environment, proxy_bypass
+
+import aiohttp
+from yarl import URL
+
+from shipper import __version__
+from shipper.core.errors import Unavailable
+
+USER_AGENT: Final = f"github-log-shipper/{__version__}"
+MAX_BODY: Final = 64 * 2**20
+"""Bytes of an answer, decompressed; a page of 100 events has about 100 KB."""
+_CHUNK: Final = 2**18
+
+
+class ForeignOrigin(Unavailable):
+    """An address on another scheme, host or port; nothing was sent to it."""
+
+
+class TooLarge(Unavailable):
+    """An answer beyond the limit; a smaller page may fit."""
+
+
+class TimedOut(Unavailable):
+    """No whole answer in time; a smaller page may help."""
+
+
+class Answer(NamedTuple):
+    """What came back. Names of headers are in lower case; repeated ones are joined by commas."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def proxy_of(url: str, configured: str | None) -> str | None:
+    """The proxy for an address: the configured one, else that of HTTPS_PROXY and NO_PROXY (as curl reads them).
+
+    aiohttp's own reading of the environment is not used: it takes credentials from ~/.netrc, too.
+    """
+    if configured:
+        return configured
+    target = URL(url)
+    if proxy_bypass(f"{target.host}:{target.port}"):
+        return None
+    return getproxies_environment().get(target.scheme)
+
+
+class Session:
+    """Requests to one origin. Answers are whole or an error; redirects are answers, never followed here."""
+
+    def __init__(
+        self,
+        base_url: str,
+        *,
+        tls: ssl.SSLContext | None = None,
+        proxy_url: str | None = None,
+        timeout: float = 60.0,
+        max_body: int = MAX_BODY,
+    ) -> None:
+        self._origin = URL(base_url).origin()
+        self._tls: ssl.SSLContext | bool = True if tls is None else tls
+        self._proxy = proxy_of(base_url, proxy_url)
+        self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, 15.0))
+        self._max_body = max_body
+        self._session: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> Self:
+        """Nothing is connected yet."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def owns(self, url: str) -> bool:
+        """Whether an address is on this session's origin."""
+        try:
+            return URL(url, encoded=True).origin() == self._origin
+        except ValueError:
+            return False
+
+    async def request(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None = None
+    ) -> Answer:
+        """One request, one attempt; `url` is sent as it is written.
+
+        Raises:
+            ForeignOrigin: the address is on another origin; nothing was sent.
+            TooLarge: the answer is larger than the limit.
+            TimedOut: it took too long.
+            Unavailable: no connection, or it broke.
+        """
+        if not self.owns(url):
+            raise ForeignOrigin(f"an address outside of {self._origin} was not asked")
+        try:
+            async with self._open().request(
+                method,
+                URL(url, encoded=True),
+                headers={"User-Agent": USER_AGENT, **headers},
+                data=body,
+                allow_redirects=False,
+                ssl=self._tls,
+                proxy=self._proxy,
+            ) as response:
+                return Answer(response.status, _headers(response), await self._read(response))
+        except TimeoutError as error:
+            raise TimedOut(f"{self._origin.host} gave no answer in time") from error
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise Unavailable(self._why(error)) from error
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                timeout=self._timeout,
+                cookie_jar=aiohttp.DummyCookieJar(),
+                connector=aiohttp.TCPConnector(limit=16),
+                auto_decompress=True,
+            )
+        return self._session
+
+    async def _read(self, response: aiohttp.ClientResponse) -> bytes:
+        parts = []
+        size = 0
+        async for part in response.content.iter_chunked(_CHUNK):
+            size += len(part)
+            if size > self._max_body:
+                response.close()
+                raise TooLarge(f"an answer of {self._origin.host} is larger than {self._max_body // 2**20} MiB")
+            parts.append(part)
+        return b"".join(parts)
+
+    def _why(self, error: Exception) -> str:
+        host = self._origin.host
+        if isinstance(error, aiohttp.ClientProxyConnectionError):
+            return "the proxy cannot be reached; check proxy_url or HTTPS_PROXY"
+        if isinstance(error, aiohttp.ClientHttpProxyError):
+            return f"the proxy refused the connection with status {error.status}; check proxy_url or HTTPS_PROXY"
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            return f"the certificate of {host} is not trusted; name its authority in tls.ca_file"
+        if isinstance(error, aiohttp.ClientConnectorDNSError):
+            return f"the name {host} cannot be resolved; check base_url, DNS or the proxy"
+        if isinstance(error, aiohttp.ClientConnectorError):
+            return f"cannot connect to {host}: {error.strerror or 'connection failed'}"
+        return f"the connection to {host} broke ({type(error).__name__})"
+
+
+def _headers(response: aiohttp.ClientResponse) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for name, value in response.headers.items():
+        key = name.lower()
+        headers[key] = f"{headers[key]}, {value}" if key in headers else value
+    return headers

@@ -1,0 +1,185 @@
+"""What is kept of one listing in the journal: its checkpoint and its ids, in the transaction of each page."""
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+import orjson
+
+from shipper import __version__
+from shipper.core.batch import Batch, BodyKind, Commit, Scope, Seen
+from shipper.core.component import Context, Intake
+from shipper.core.record import Record
+from shipper.receivers.github.remembered import Remembered, digest
+
+log = logging.getLogger(__name__)
+
+SCOPE: Final = Scope("shipper.receiver.github", __version__)
+
+Checkpoint = dict[str, int | None]
+
+
+class Shape(Protocol):
+    """What events of a stream are."""
+
+    @property
+    def stream(self) -> str:
+        """Its name."""
+
+    def uid(self, event: Any) -> str:
+        """Its identity."""
+
+    def time(self, event: Any) -> int | None:
+        """What the listing is ordered by, in ms."""
+
+    def record(self, event: Any, observed: int, uid: str) -> Record:
+        """Its record."""
+
+
+@dataclass(slots=True)
+class Fresh:
+    """The events of a page that were not taken before."""
+
+    records: list[Record]
+    digests: list[bytes]
+    times: list[int | None]
+    listed: list[int | None]
+    """The times of all events of the page, known ones too, in order."""
+
+    @property
+    def newest(self) -> int | None:
+        """The newest time among the new ones."""
+        return max((time for time in self.times if time is not None), default=None)
+
+
+class Ledger:
+    """One listing's state, in memory as it is in the journal."""
+
+    def __init__(  # noqa: PLR0913 - what a batch is made of
+        self,
+        source: str,
+        shape: Shape,
+        intake: Intake,
+        context: Context,
+        resource: Mapping[str, str],
+        *,
+        body: BodyKind,
+    ) -> None:
+        self.source = source
+        self.shape = shape
+        self.remembered = Remembered()
+        self._intake = intake
+        self._context = context
+        self._resource = resource
+        self._body = body
+        self._stored: bytes | None = None
+        self._current = False
+        for metric in ("shipper_late_events", "shipper_duplicate_events"):
+            self._count(metric, 0)
+
+    async def open(self) -> Checkpoint | None:
+        """The checkpoint, if it is not the one that is known already (a first start, a rewind, a failed commit).
+
+        Raises:
+            Unavailable: the journal does not work now.
+        """
+        stored = await self._intake.checkpoint(self.source)
+        if self._current and stored == self._stored:
+            return None
+        checkpoint = _decoded(stored, self.source)
+        packed = await self._intake.seen(self.source, 0)
+        self.remembered = Remembered(packed, checkpoint.get("newest") or 0, checkpoint.get("forgotten"))
+        self._stored, self._current = stored, True
+        return checkpoint
+
+    def sort_out(self, events: Sequence[Any], asked: int) -> Fresh:
+        """The new ones of a page.
+
+        An event from before `asked` (ms), which the server was not asked for, is new only if nothing of its age
+        was forgotten: it can't be told from one that was taken.
+        """
+        observed = self._context.clock.now()
+        fresh = Fresh([], [], [], [])
+        on_page: set[bytes] = set()
+        shape, forgotten = self.shape, self.remembered.forgotten
+        unsure = -1 if forgotten is None else min(forgotten, asked - 1)
+        for event in events:
+            uid = shape.uid(event)
+            key = digest(uid)
+            time = shape.time(event)
+            fresh.listed.append(time)
+            if key in self.remembered or key in on_page or (time is not None and time <= unsure):
+                continue
+            on_page.add(key)
+            fresh.digests.append(key)
+            fresh.times.append(time)
+            fresh.records.append(shape.record(event, observed, uid))
+        return fresh
+
+    def records(self, events: Sequence[Any]) -> list[Record]:
+        """The records of a page, taken before or not."""
+        observed = self._context.clock.now()
+        return [self.shape.record(event, observed, self.shape.uid(event)) for event in events]
+
+    async def commit(self, fresh: Fresh, checkpoint: Checkpoint, at: int, forget: int | None) -> None:
+        """Store the new records of a page with the state that holds then; one transaction.
+
+        Args:
+            fresh: the new ones.
+            checkpoint: the state.
+            at: the time (ms) that events without one are filed under.
+            forget: ids of before (ms) can't be listed again; None: keep all.
+
+        Raises:
+            Unavailable: nothing was stored.
+        """
+        before = None if forget is None else self.remembered.forget(forget)
+        state = {**checkpoint, "forgotten": self.remembered.forgotten}
+        stored = orjson.dumps({key: value for key, value in state.items() if value is not None})
+        if not fresh.records and stored == self._stored:
+            return
+        seen = self._seen(fresh, at)
+        self._current = False
+        await self._intake.emit(
+            Batch(
+                fresh.records,
+                self._resource,
+                SCOPE,
+                Commit(self.source, stored, seen, before),
+                body=self._body,
+            )
+        )
+        if seen is not None:
+            self.remembered.add(fresh.digests, seen.newest)
+        self._stored, self._current = stored, True
+
+    def count(self, fresh: Fresh, behind: int | None) -> None:
+        """Count what a page had: events known before, and new ones from before `behind` (ms)."""
+        self._count("shipper_duplicate_events", len(fresh.listed) - len(fresh.records))
+        if behind is not None:
+            late = sum(1 for time in fresh.times if time is not None and time < behind)
+            self._count("shipper_late_events", late)
+
+    def _count(self, metric: str, n: int) -> None:
+        self._context.meter.count(metric, n, receiver=self._context.id, stream=self.shape.stream)
+
+    @staticmethod
+    def _seen(fresh: Fresh, at: int) -> Seen | None:
+        if not fresh.digests:
+            return None
+        times = [at if time is None else time for time in fresh.times]
+        return Seen(b"".join(fresh.digests), min(times), max(times))
+
+
+def _decoded(stored: bytes | None, source: str) -> Checkpoint:
+    if stored is None:
+        return {}
+    try:
+        value = orjson.loads(stored)
+    except orjson.JSONDecodeError:
+        value = None
+    if not isinstance(value, dict):
+        log.warning("the checkpoint can't be read and is begun anew", extra={"source": source})
+        return {}
+    return {key: time for key, time in value.items() if isinstance(time, int)}

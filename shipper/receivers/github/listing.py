@@ -1,0 +1,74 @@
+"""Listings of GitHub: their addresses, and their pages one after the other."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Final
+from urllib.parse import parse_qs, quote, urlencode, urlsplit
+
+from shipper.core.errors import Unavailable
+from shipper.receivers.github.addresses import place_path
+from shipper.receivers.github.answers import Page
+from shipper.receivers.github.conversation import Asked, Conversation, Interrupted
+from shipper.receivers.github.remedies import Subject
+
+MAX_PER_PAGE: Final = 100
+
+
+def address(base_url: str, subject: Subject, query: Mapping[str, str]) -> str:
+    """Where a stream's listing is, its query encoded once."""
+    path = "audit-log" if subject.stream == "audit_log" else f"{subject.stream.replace('_', '-')}/alerts"
+    encoded = urlencode(query, quote_via=quote, safe=":")
+    return f"{base_url}{place_path(subject.kind, subject.slug)}/{path}?{encoded}"
+
+
+def moment(ms: int) -> str:
+    """A time as search phrases want it: whole seconds, rounded down, with its offset."""
+    return datetime.fromtimestamp(ms // 1000, UTC).isoformat()
+
+
+def numbered(url: str | None) -> bool:
+    """Whether a page is named by its number: what shifts when rows come and go before it."""
+    query = parse_qs(urlsplit(url or "").query)
+    return "page" in query and not ("after" in query or "before" in query)
+
+
+class Listing:
+    """The pages of a listing, following `rel=next` verbatim on the same origin."""
+
+    def __init__(self, conversation: Conversation, url: str, etag: str | None = None) -> None:
+        self._conversation = conversation
+        self._url: str | None = url
+        self._etag = etag
+        self._mark = url
+        self._steps = 0
+        self._until = 1
+
+    async def page(self) -> Asked | None:
+        """The next page; None after the last.
+
+        Raises:
+            Unavailable: it can't be had, or it is on another origin: then nothing was sent there.
+            Interrupted: the listing leads in a circle, or its next page is not known any more.
+        """
+        if self._url is None:
+            return None
+        self._check(self._url)
+        asked = await self._conversation.page(self._url, etag=self._etag, first=self._steps == 0)
+        self._follow(asked.page.next if isinstance(asked.page, Page) else None)
+        return asked
+
+    def _check(self, url: str) -> None:
+        if self._steps and url == self._mark:
+            raise Interrupted(f"the pages of {self._conversation.subject} lead in a circle", shrink=False)
+        if not self._conversation.lane.api.owns(url):
+            raise Unavailable(
+                f"GitHub names the next page of {self._conversation.subject} on another host, which is not asked; "
+                "set base_url to the host that GitHub calls itself"
+            )
+
+    def _follow(self, url: str | None) -> None:
+        self._steps += 1
+        if self._steps == self._until and self._url is not None:  # Brent's way to find circles of any length
+            self._mark = self._url
+            self._until *= 2
+        self._url, self._etag = url, None
