@@ -78,6 +78,9 @@ class OTLPExporter:
             answer = await channel.export(request)
         except otlp_channel.Refused as refused:
             raise judge(refused.code, refused.details, refused.status) from refused
+        except TimeoutError as fault:
+            waited = f"{self._settings.timeout:g}s"
+            raise Unavailable(f"{self._target.address} did not shake hands within {waited}") from fault
         except (OSError, ConfigError) as fault:
             raise unavailable(fault, self._target.address) from fault
         try:

@@ -1,8 +1,11 @@
 """What a connection that failed means for an operator: the one place where the system's errors are translated."""
 
+import asyncio
+import contextlib
 import errno
 import socket
 import ssl
+from collections.abc import AsyncIterator
 from typing import Final
 
 from shipper.core.errors import ConfigError, Unavailable
@@ -16,6 +19,24 @@ _OURS: Final[dict[int | None, str]] = {
     errno.EPIPE: "{address} broke the connection off",
 }
 _CERTIFICATE: Final = "it may want a client certificate that it trusts (tls.cert_file, tls.key_file)"
+
+
+@contextlib.asynccontextmanager
+async def explained(address: str, seconds: float) -> AsyncIterator[None]:
+    """One attempt in the time allowed; what goes wrong with the connection is said in our terms.
+
+    Raises:
+        Unavailable: the connection failed, or the time was over.
+    """
+    try:
+        async with asyncio.timeout(seconds) as attempt:
+            yield
+    except TimeoutError as fault:
+        if attempt.expired():
+            raise Unavailable(f"{address} did not take everything within {seconds:g}s") from fault
+        raise unavailable(fault, address) from fault
+    except (OSError, HungUp, ConfigError) as fault:
+        raise unavailable(fault, address) from fault
 
 
 def unavailable(fault: Exception, address: str) -> Unavailable:
@@ -33,7 +54,9 @@ def unavailable(fault: Exception, address: str) -> Unavailable:
             reason = f"the name in {address} can't be resolved ({fault.strerror})"
         case OSError():
             text = _OURS.get(fault.errno, "{address} can't be reached ({reason})")
-            reason = text.format(address=address, reason=fault.strerror or str(fault))
+            reason = text.format(
+                address=address, reason=fault.strerror or str(fault) or "the connection broke off"
+            )
         case HungUp():
             reason = f"{address} {fault}" + (f"; {_CERTIFICATE}" if "TLS" in str(fault) else "")
         case _:
