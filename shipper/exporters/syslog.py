@@ -6,20 +6,19 @@ batch is sent again over the next one. UDP promises nothing. See docs/syslog.md.
 """
 
 import asyncio
-import contextlib
 import logging
 import re
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from shipper.core.component import Component, Context, Exported, Paths, Window
 from shipper.core.delivery import DeliveryConfig
-from shipper.core.errors import ConfigError, Problem, Rejected, Unavailable
+from shipper.core.errors import Problem, Rejected, Unavailable
 from shipper.core.units import Size
 from shipper.net import oneway
-from shipper.net.faults import unavailable
+from shipper.net.faults import explained
 from shipper.net.tls import TLSConfig, check_tls, client_context, stamp
 from shipper.wire import otlp
 from shipper.wire.syslog import (
@@ -139,6 +138,7 @@ class SyslogExporter:
         self._turn = asyncio.Lock()
         self._link: oneway.Link | None = None
         self._sent = b""
+        self._sent_over: oneway.Link | None = None
         self._sent_at = 0.0
         self._again = b""
         self._repeating: asyncio.Task[None] | None = None
@@ -155,11 +155,17 @@ class SyslogExporter:
             self._repeating.cancel()
             await asyncio.wait([self._repeating])
         link, self._link = self._link, None
-        if link and not await link.close(patience=self._doubt_left()):
-            self._again = self._sent
-        if self._again:
-            await self._repeat_once()
-            await self._drop()
+        if link:
+            answers = link is self._sent_over
+            patience = _GOODBYE if answers and _now() - self._sent_at < _DOUBT else 0.0
+            if not await link.close(patience) and answers:
+                self._again = self._sent
+        if self._again and not await self._repeat_once():
+            log.warning(
+                "the server broke off and is not back: the last batch may be lost there",
+                extra={"component": self._context.id, "records": otlp.count(self._again)},
+            )
+        await self._drop()
 
     async def export(self, window: Window) -> None:
         """Send the window over the connection at hand, or over a new one where that has ended.
@@ -168,15 +174,15 @@ class SyslogExporter:
             Unavailable: it is not known that the server has all of it.
             Rejected: messages are too long, and `on_oversize` is `dead_letter`.
         """
-        async with self._turn, self._explained():
+        async with self._turn, explained(self._config.address, self._config.timeout):
             await self._send(window.records)
             self._sent = window.otlp
 
     async def check(self) -> str:
         """Connect as an export would, and hang up."""
-        async with self._explained():
+        async with explained(self._config.address, self._config.timeout):
             link = await self._connect()
-            await link.close(patience=0)
+            await link.close(patience=0.0)
             if self._config.network == "udp":
                 return f"UDP to {self._config.address}: nobody answers datagrams, so no more is known"
             return f"{link.name} to {self._config.address}"
@@ -198,7 +204,7 @@ class SyslogExporter:
         self._link = self._link or await self._connect()
         repeated = self._messages(otlp.decode(self._again)) if self._again else []
         await self._deliver(self._link, repeated, self._messages(records))
-        self._again, self._sent_at = b"", _now()
+        self._again, self._sent_over, self._sent_at = b"", self._link, _now()
 
     async def _deliver(self, link: oneway.Link, repeated: list[bytes], new: list[bytes]) -> None:
         messages = [*repeated, *new]
@@ -218,7 +224,7 @@ class SyslogExporter:
         link, self._link = self._link, None
         if not link:
             return
-        if self._sent and (broken := link.broken()) and self._in_doubt(broken):
+        if link is self._sent_over and (broken := link.broken()) and self._in_doubt(broken):
             log.info(
                 "the connection broke; the batch before is sent again",
                 extra={"component": self._context.id, "endpoint": self._config.address},
@@ -246,7 +252,7 @@ class SyslogExporter:
             if not self._again:
                 return True
             try:
-                async with self._explained():
+                async with explained(self._config.address, self._config.timeout):
                     await self._send([])
             except (Unavailable, Rejected):
                 return False
@@ -255,10 +261,6 @@ class SyslogExporter:
     def _in_doubt(self, broken: oneway.Broken) -> bool:
         """A server that resets has left bytes unread; one that ends in order has read them, unless in a hurry."""
         return not isinstance(broken.fault, oneway.HungUp) or broken.time - self._sent_at < _DOUBT
-
-    def _doubt_left(self) -> float:
-        """Seconds to wait for a goodbye, which says that everything was read."""
-        return _GOODBYE if self._sent and _now() - self._sent_at < _DOUBT else 0.0
 
     async def _connect(self) -> oneway.Link:
         config = self._config
@@ -278,20 +280,6 @@ class SyslogExporter:
             name = tls.server_name_override or self._config.endpoint
             self._tls = version, oneway.TLS(client_context(tls, self._context.paths), name)
         return self._tls[1]
-
-    @contextlib.asynccontextmanager
-    async def _explained(self) -> AsyncIterator[None]:
-        """One attempt in the time allowed; what goes wrong is said in our terms."""
-        address, seconds = self._config.address, self._config.timeout
-        try:
-            async with asyncio.timeout(seconds) as attempt:
-                yield
-        except TimeoutError as fault:
-            if attempt.expired():
-                raise Unavailable(f"{address} did not take everything within {seconds:g}s") from fault
-            raise unavailable(fault, address) from fault
-        except (OSError, oneway.HungUp, ConfigError) as fault:
-            raise unavailable(fault, address) from fault
 
 
 def _now() -> float:

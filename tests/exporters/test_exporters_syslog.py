@@ -386,7 +386,7 @@ class Backend(SyslogServer):
     def fail(self) -> None:
         self.working = False
         for writer in self._writers:
-            writer.close()
+            writer.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
 
     def uids(self) -> list[str]:
         return uids(self.received)
