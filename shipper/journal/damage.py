@@ -59,15 +59,10 @@ def is_damage(error: BaseException) -> bool:
         return True
     if not isinstance(error, sqlite3.DatabaseError):
         return False
-    code = getattr(
-        error, "sqlite_errorcode", sqlite3.SQLITE_ERROR
-    )  # Python's own, on text that is no text, have none
-    return code & 0xFF in (
-        sqlite3.SQLITE_ERROR,
-        sqlite3.SQLITE_CORRUPT,
-        sqlite3.SQLITE_NOTADB,
-        sqlite3.SQLITE_FORMAT,
-    )
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+    if code == sqlite3.SQLITE_ERROR:  # what a missing table or a text that is no text gives; else a fault of ours
+        return any(words in str(error) for words in ("no such", "decode", "malformed", "unsupported file format"))
+    return code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT)
 
 
 def set_aside(path: Path, now: int) -> Path:

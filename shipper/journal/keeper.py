@@ -65,7 +65,9 @@ class Keeper:
         return self._store.state if self._store else self._former or State({}, {}, {}, 0, 0)
 
     def do(self, job: Callable[[Store], T], *, writes: bool = True) -> T:
-        """Run a job on the storage, opened if need be. Only one that `writes` shows that an outage is over.
+        """Run a job on the storage, opened if need be.
+
+        Only one that `writes` shows that an outage is over: reading, and moving a cursor, may work on a full disk.
 
         Raises:
             Unavailable: the storage does not work now; nothing of the job was done.

@@ -164,7 +164,7 @@ def _rows(db: sqlite3.Connection, table: str, whole: set[str]) -> list[Row]:
             whole.add(table)
     except _UNREADABLE:
         pass
-    return list(found.values())
+    return [found[key] for key in sorted(found)]
 
 
 def _keys(db: sqlite3.Connection, table: str, rowid: str | None) -> tuple[list[Any], bool]:
@@ -178,8 +178,8 @@ def _keys(db: sqlite3.Connection, table: str, rowid: str | None) -> tuple[list[A
                 keys[key] = None
         except _UNREADABLE:
             continue
-        return sorted(keys), True
-    return sorted(keys), False
+        return list(keys), True
+    return list(keys), False
 
 
 def _row(db: sqlite3.Connection, table: str, key: tuple[Any, ...], rowid: str | None) -> Row | None:

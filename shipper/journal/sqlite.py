@@ -110,7 +110,7 @@ class SqliteJournal:
         self, cursor: Cursor, place: int, dead: Sequence[DeadLetter] = (), entries: Sequence[Entry] = ()
     ) -> None:
         """Move the cursor, in one transaction with the dead letters found on the way."""
-        await self._do(lambda store: store.advance(cursor, place, dead, entries))
+        await self._look(lambda store: store.advance(cursor, place, dead, entries))
 
     async def wait(self, cursor: Cursor, records: int = 1) -> None:
         """Return when so many records are behind the cursor."""

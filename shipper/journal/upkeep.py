@@ -114,6 +114,8 @@ class Upkeep:
 
 
 def _probe(store: Store) -> None:
-    """Write something, to see whether it works."""
+    """Write something as large as an entry, to see whether it works."""
     with store.transaction():
-        store.db.execute("INSERT OR REPLACE INTO meta VALUES('probe', 1)")
+        store.db.execute("INSERT OR REPLACE INTO meta VALUES('probe', zeroblob(65536))")
+    with store.transaction():
+        store.db.execute("DELETE FROM meta WHERE key='probe'")
