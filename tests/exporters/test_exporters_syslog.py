@@ -187,6 +187,13 @@ async def test_a_server_that_is_not_there_is_an_outage(tmp_path: Path):
     assert not refused.value.blocked
 
 
+@pytest.mark.parametrize("endpoint", ["a..b", "x" * 64 + ".test", "absent.invalid"])
+async def test_a_name_that_does_not_exist_is_an_outage(tmp_path: Path, endpoint: str):
+    async with exporter(tmp_path, endpoint=endpoint) as syslog:
+        with pytest.raises(Unavailable, match="the name in .* can't be resolved"):
+            await syslog.export(window("a"))
+
+
 async def test_a_server_that_reads_nothing_is_an_outage_after_the_timeout(tmp_path: Path):
     with socket.create_server(("127.0.0.1", 0)) as deaf:
         port = deaf.getsockname()[1]

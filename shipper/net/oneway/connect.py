@@ -43,7 +43,10 @@ async def connect_unix(path: str) -> Link:
 async def _connect(host: str, port: int, kind: socket.SocketKind) -> socket.socket:
     loop = asyncio.get_running_loop()
     faults: list[OSError] = []
-    found = await loop.getaddrinfo(host, port, type=kind)
+    try:
+        found = await loop.getaddrinfo(host, port, type=kind)
+    except UnicodeError:
+        raise socket.gaierror(socket.EAI_NONAME, "it is no host name") from None
     if kind is socket.SOCK_DGRAM:  # every address seems to answer there; receivers mostly listen on IPv4
         found.sort(key=lambda address: address[0] != socket.AF_INET)
     for family, _, protocol, _, address in found:
