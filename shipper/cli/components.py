@@ -13,11 +13,9 @@ from shipper.service import registry
 
 def entries(types: Sequence[str] = (), *, plugins: bool = True) -> Iterator[Entry]:
     """What there is to know of these component types, or of all."""
-    for kind, builtin in registry.BUILTIN.items():
-        for name in registry.names(kind) if plugins else builtin:
-            component = registry.find(kind, name) if not types or name in types else None
-            if component:
-                yield catalogue.describe(kind, name, component, registry.docstring(kind, name))
+    for kind, name, component in registry.working(plugins=plugins):
+        if not types or name in types:
+            yield catalogue.describe(kind, name, component, registry.docstring(kind, name))
 
 
 @click.command(epilog="Example: shipper components syslog")

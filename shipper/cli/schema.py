@@ -9,14 +9,9 @@ from shipper.service import registry
 
 def text(*, plugins: bool) -> str:
     """The JSON Schema of files with our components, and those of other packages where they are wanted."""
-    types: Types = {
-        kind: {
-            name: (component, registry.docstring(kind, name))
-            for name in (registry.names(kind) if plugins else builtin)
-            if (component := registry.find(kind, name))
-        }
-        for kind, builtin in registry.BUILTIN.items()
-    }
+    types: Types = {kind: {} for kind in registry.BUILTIN}
+    for kind, name, component in registry.working(plugins=plugins):
+        types[kind][name] = component, registry.docstring(kind, name)
     return orjson.dumps(schema(types), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE).decode()
 
 

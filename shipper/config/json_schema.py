@@ -23,7 +23,7 @@ _ANNOTATIONS: Final = ("title", "description", "default", "examples", "deprecate
 
 _OF_TEXT: Final = ("type", "format")
 
-Types = Mapping[Kind, Mapping[str, tuple[Component[Any, Any], str]]]
+Types = dict[Kind, dict[str, tuple[Component[Any, Any], str]]]
 """Every component by kind and type, with its docstring."""
 
 

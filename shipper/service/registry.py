@@ -4,12 +4,16 @@ Nothing is imported before a configuration names it.
 """
 
 import importlib
+import logging
 import sys
+from collections.abc import Iterator
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, Final, cast
 
 from shipper.core.component import Component, Kind
+
+log = logging.getLogger(__name__)
 
 BUILTIN: Final[dict[Kind, dict[str, str]]] = {
     "receiver": {
@@ -59,6 +63,21 @@ def find(kind: Kind, type_name: str) -> Component[Any, Any] | None:
     if not isinstance(component, Component) or component.kind != kind:
         raise ImportError(f"the entry point {type_name} of shipper.{kind}s is no {kind} component")
     return component
+
+
+def working(*, plugins: bool = True) -> Iterator[tuple[Kind, str, Component[Any, Any]]]:
+    """Every component, in the order of the data; one of others that does not load is told and left out."""
+    for kind, types in BUILTIN.items():
+        for name in names(kind) if plugins else types:
+            try:
+                component = find(kind, name)
+            except ImportError as error:
+                if name in types:
+                    raise
+                log.warning("the %s %s can't be loaded: %s", kind, name, error)
+                continue
+            if component:
+                yield kind, name, component
 
 
 def docstring(kind: Kind, type_name: str) -> str:
