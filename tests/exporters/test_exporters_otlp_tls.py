@@ -154,7 +154,7 @@ async def test_an_older_version_than_min_version_is_refused(tmp_path: Path) -> N
             ),
             context(tmp_path),
         )
-        assert "broken off" in (await refused(over_grpc)).reason
+        assert "broke off" in (await refused(over_grpc)).reason
 
 
 async def test_renewed_files_are_taken_up_without_a_restart(world: World) -> None:
