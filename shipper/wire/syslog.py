@@ -5,6 +5,7 @@ fields are printable US-ASCII of bounded length; control characters and line sep
 SD-PARAMs nor in MSG, so that a message is safe in any framing and in any file it is written to behind it.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -38,6 +39,8 @@ LEAST_SIZE: Final = 1024
 _SEVERITIES: Final = (6, *(7,) * 8, 6, *(5,) * 3, *(4,) * 4, 3, 2, *(1,) * 2, *(0,) * 4)
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _SD_ESCAPES: Final = str.maketrans({'"': '\\"', "\\": "\\\\", "]": "\\]"})
+# A value that is written as it is, as nearly all are.
+_PLAIN: Final = re.compile(r"[ !#-\[^-~]*").fullmatch
 _BOM: Final = b"\xef\xbb\xbf"
 _SD_PARAMS: Final = ("uid", "action", "severity", "rule", "stream", "actor", "repo", "org")
 # How long SD values may be, tried in this order until the body has a quarter of a message that is too long.
@@ -156,6 +159,8 @@ def _structured_data(summary: Summary, enterprise_number: int, longest: int | No
 
 
 def _param(value: str, longest: int | None) -> str:
+    if longest is None and _PLAIN(value):
+        return value
     value = neutral(value)
     if longest is not None and len(value) > longest:
         value = utf8_cut(value.encode(), longest).decode() + "…"
