@@ -114,6 +114,13 @@ def check_settings(config: OTLPConfig, paths: Paths) -> Iterator[Problem]:
             )
 
 
+def wrong_endpoint(fault: ValueError, key: str | None) -> Problem:
+    """What to say of an endpoint, at its key, or of the variable where there is no key; it may hold a secret."""
+    if key:
+        return Problem((key,), "bad-value", str(fault))
+    return Problem((), "bad-variable", f"OTEL_EXPORTER_OTLP_ENDPOINT (or …_LOGS_ENDPOINT): {fault}")
+
+
 class _Variables:
     """The variables, the one for logs before the general one; an empty one counts as not set."""
 

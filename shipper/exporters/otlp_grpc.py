@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from shipper.core.component import Component, Context, Paths, Window
 from shipper.core.errors import ConfigError, Problem, Rejected, Unavailable
-from shipper.exporters.otlp_config import OTLPConfig, check_settings, settings
+from shipper.exporters.otlp_config import OTLPConfig, check_settings, settings, wrong_endpoint
 from shipper.exporters.otlp_endpoint import grpc_target
 from shipper.exporters.otlp_report import limited, report
 from shipper.net.faults import unavailable
@@ -128,12 +128,11 @@ def _check(config: Config, paths: Paths) -> Iterator[Problem]:
         if name.lower().startswith("grpc-") or name.lower().endswith("-bin"):
             yield Problem(("headers", name), "bad-value", f"{name!r} is reserved by gRPC", at_key=True)
     try:
-        endpoint = settings(config).endpoint
-        grpc_target(endpoint)
+        grpc_target(settings(config).endpoint)
     except ConfigError:
         return
     except ValueError as fault:
-        yield Problem(("endpoint",) if config.endpoint else (), "bad-value", f"{endpoint!r}: {fault}")
+        yield wrong_endpoint(fault, "endpoint" if config.endpoint else None)
 
 
 component: Component[Config, Any] = Component(kind="exporter", config=Config, build=OTLPExporter, check=_check)

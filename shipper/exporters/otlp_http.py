@@ -21,6 +21,7 @@ from shipper.exporters.otlp_config import (
     Settings,
     check_settings,
     settings,
+    wrong_endpoint,
 )
 from shipper.exporters.otlp_endpoint import http_url, is_loopback
 from shipper.exporters.otlp_report import limited, report
@@ -260,7 +261,7 @@ def _check(config: Config, paths: Paths) -> Iterator[Problem]:
     except ConfigError:
         return
     except ValueError as fault:
-        yield Problem((key,) if getattr(config, key) else (), "bad-value", f"{found.endpoint!r}: {fault}")
+        yield wrong_endpoint(fault, key if getattr(config, key) else None)
 
 
 component: Component[Config, Any] = Component(kind="exporter", config=Config, build=OTLPHTTPExporter, check=_check)
