@@ -1,7 +1,8 @@
 """The configuration file: YAML with positions, expansions, typed models, and every fault with its line."""
 
 from shipper.config.diagnostics import Diagnostic, Invalid
-from shipper.config.loading import Loaded, Part, load
+from shipper.config.loaded import Loaded, Part
+from shipper.config.loading import load
 from shipper.config.models import (
     AdminConfig,
     MetricsConfig,

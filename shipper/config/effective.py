@@ -3,7 +3,7 @@
 from typing import Any
 
 from shipper.config import values
-from shipper.config.loading import Loaded, Part
+from shipper.config.loaded import Loaded, Part
 
 
 def effective(loaded: Loaded) -> dict[str, Any]:

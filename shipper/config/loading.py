@@ -1,32 +1,23 @@
 """Loads a configuration: the file, its expansions, its models, its components' own checks; all faults at once."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 from pydantic import BaseModel, SecretStr
 
-from shipper.config import nodes, references
+from shipper.config import nodes, reading, references
 from shipper.config.diagnostics import START, Diagnostic, Invalid, Loc, Mark, dotted, ordered
 from shipper.config.expansion import Expansion, is_secret
 from shipper.config.hints import hint
-from shipper.config.models import (
-    AdminConfig,
-    ExtensionsConfig,
-    FileConfig,
-    PipelineConfig,
-    ServiceConfig,
-    StorageConfig,
-    TelemetryConfig,
-    TestConfig,
-)
+from shipper.config.loaded import Loaded, Part, RecordingPaths
+from shipper.config.models import FileConfig, TestConfig
 from shipper.config.references import SECTIONS, wrong_id
 from shipper.config.suggestions import listed, suggest
 from shipper.config.validation import validate
 from shipper.config.values import masked
-from shipper.core.component import Component, Kind, Paths
+from shipper.core.component import Component, Kind
 from shipper.core.errors import ConfigError, Problem
 
 #: Bytes of the largest file that is read as a configuration.
@@ -34,58 +25,6 @@ MAX_FILE: Final = 16 * 2**20
 
 Find = Callable[[Kind, str], Component[Any, Any] | None]
 Names = Callable[[Kind], Iterable[str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Part:
-    """A component that the file defines."""
-
-    id: str
-    component: Component[Any, Any]
-    config: Any
-    """An instance of `component.config`."""
-
-
-@dataclass(frozen=True)
-class RecordingPaths(Paths):
-    """Remembers which files were looked for, so that `--watch` sees them change."""
-
-    read: set[Path] = field(default_factory=set, compare=False, repr=False)
-
-    def input(self, path: str) -> Path:
-        """The file to read: the first that exists, else where it was looked for first."""
-        found = super().input(path)
-        self.read.add(found.absolute())
-        return found
-
-
-@dataclass(frozen=True, slots=True)
-class Loaded:
-    """A configuration that can be built."""
-
-    path: Path
-    receivers: dict[str, Part]
-    processors: dict[str, Part]
-    exporters: dict[str, Part]
-    storage: StorageConfig
-    pipelines: dict[str, PipelineConfig]
-    telemetry: TelemetryConfig
-    admin: AdminConfig | Literal[False]
-    tests: list[TestConfig]
-    warnings: list[Diagnostic]
-    paths: Paths
-    secrets: set[str] = field(repr=False)
-    """Every secret value, for masking the log."""
-    extensions: ExtensionsConfig
-    service: ServiceConfig
-    """The file's own sections as validated; `model_fields_set` tells what was written."""
-    _recorded: set[Path]
-
-    @property
-    def files(self) -> set[Path]:
-        """Every file that was read, this one included, for watching."""
-        recorded = self.paths.read if isinstance(self.paths, RecordingPaths) else set()
-        return self._recorded | recorded
 
 
 def load(
@@ -169,7 +108,7 @@ class _Loading:
     # The file
 
     def _read(self) -> None:
-        composer = nodes.Composer(self._text())
+        composer = reading.Composer(self._text())
         root = composer.compose()
         for fault in composer.faults:
             self._fault(fault)

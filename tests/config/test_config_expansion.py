@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shipper.config import nodes
+from shipper.config import nodes, reading
 from shipper.config.expansion import Expansion
 from shipper.core.component import Paths
 from shipper.core.errors import Problem
@@ -13,7 +13,7 @@ ENV = {"NAME": "value", "EMPTY": "", "NUMBER": "0123", "DOLLAR": "${env:NAME}", 
 
 
 def expanded(text: str, folder: Path) -> tuple[object, list[Problem], Expansion]:
-    composer = nodes.Composer(text)
+    composer = reading.Composer(text)
     root = composer.compose()
     assert root is not None
     expansion = Expansion(ENV, Paths(folder, folder))
@@ -90,7 +90,7 @@ def test_a_file_beside_the_configuration_is_found(tmp_path: Path) -> None:
     beside = tmp_path / "etc"
     beside.mkdir()
     (beside / "token").write_text("x")
-    composer = nodes.Composer("a: ${file:token}")
+    composer = reading.Composer("a: ${file:token}")
     root = composer.compose()
     assert root is not None
     assert Expansion({}, Paths(tmp_path, beside)).apply(root) == []

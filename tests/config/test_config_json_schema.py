@@ -10,7 +10,7 @@ import pytest
 
 from shipper.cli import components as components_command
 from shipper.cli import schema as schema_command
-from shipper.config import load, nodes, reference
+from shipper.config import load, nodes, reading, reference
 from shipper.service import registry
 
 ROOT = Path(__file__).parents[2]
@@ -34,7 +34,7 @@ UNSEEN = {"expanded-value-of-the-wrong-type", "rule-bad-comparison"}
 
 def as_an_editor_reads_it(text: str) -> Any:
     """YAML 1.2, nothing expanded."""
-    root = nodes.Composer(text).compose()
+    root = reading.Composer(text).compose()
     assert root is not None
     return nodes.value(root)
 

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 import yaml
 
-from shipper.config import nodes
+from shipper.config import nodes, reading
 from shipper.config.diagnostics import Mark
 
 
 def composed(text: str) -> tuple[nodes.Node, list[nodes.Fault]]:
-    composer = nodes.Composer(text)
+    composer = reading.Composer(text)
     root = composer.compose()
     assert root is not None
     return root, composer.faults
