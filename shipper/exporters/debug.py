@@ -15,6 +15,7 @@ import orjson
 from shipper.core.component import Component, Context, Exported, Window
 from shipper.core.delivery import DeliveryConfig
 from shipper.core.errors import Unavailable
+from shipper.exporters.lane import Lane
 from shipper.wire import jsontext
 from shipper.wire.summary import summarize
 
@@ -42,6 +43,7 @@ class DebugExporter:
     def __init__(self, config: Config, context: Context) -> None:
         self._id = context.id
         self._verbosity = config.verbosity
+        self._lane = Lane(context.id)
 
     def __repr__(self) -> str:
         return f"debug({self._verbosity})"
@@ -50,7 +52,7 @@ class DebugExporter:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        """Nothing is held."""
+        self._lane.close()
 
     async def export(self, window: Window) -> None:
         """Show the window.
@@ -61,8 +63,7 @@ class DebugExporter:
         out = sys.stdout
         text = "".join(f"{line}\n" for line in self._lines(window, coloured=_coloured(out)))
         try:
-            out.write(text.encode(out.encoding or "utf-8", "backslashreplace").decode(out.encoding or "utf-8"))
-            out.flush()
+            await self._lane.run(lambda: _write(out, text))
         except (OSError, ValueError) as fault:
             raise Unavailable("stdout can't be written; is the program that reads it gone?") from fault
 
@@ -143,6 +144,20 @@ def _indented(value: Any) -> str:
 
 def _local(nanoseconds: int) -> str:
     return f"{datetime.fromtimestamp(nanoseconds // 10**9, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
+
+
+def _write(out: TextIO, text: str) -> None:
+    """Past Python's buffer where there is a file below: a write that hangs there would hang the exit, too."""
+    data = text.encode(out.encoding or "utf-8", "backslashreplace")
+    out.flush()
+    try:
+        fd = out.fileno()
+    except (OSError, AttributeError):
+        out.write(data.decode(out.encoding or "utf-8"))
+        out.flush()
+        return
+    while data:
+        data = data[os.write(fd, data) :]
 
 
 def _coloured(out: TextIO) -> bool:

@@ -22,9 +22,12 @@ from shipper.core.component import Component, Context, Exported, Window
 from shipper.core.delivery import DeliveryConfig
 from shipper.core.errors import Unavailable
 from shipper.core.record import UID
+from shipper.exporters.lane import Lane
 from shipper.wire import jsontext, otlp_json
 
 _CHUNK: Final = 2**16
+#: Seconds that closing waits for a disk that hangs.
+_PATIENCE: Final = 1.0
 #: How lines of ours begin, in every format.
 _BEGINNINGS: Final = (b'{"resourceLogs":', b'{"timestamp":')
 
@@ -59,6 +62,7 @@ class FileExporter:
         self._path = context.paths.output(config.path)
         self._flat = config.format == "json"
         self._appender = Appender(self._path)
+        self._lane = Lane(context.id)
 
     def __repr__(self) -> str:
         return f"file({self._name})"
@@ -67,7 +71,10 @@ class FileExporter:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        await asyncio.to_thread(self._appender.close)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                await self._lane.run(self._appender.close)
+        self._lane.close()
 
     async def export(self, window: Window) -> None:
         """Append the window.
@@ -75,7 +82,7 @@ class FileExporter:
         Raises:
             Unavailable: the file can't be written; nothing of the window is in it.
         """
-        await asyncio.to_thread(self._write, window)
+        await self._lane.run(lambda: self._write(window))
 
     async def check(self) -> str:
         """See whether the file can be written, without writing."""
