@@ -151,9 +151,7 @@ class SyslogExporter:
         return self
 
     async def __aexit__(self, *exc: object) -> None:
-        if self._repeating:
-            self._repeating.cancel()
-            await asyncio.wait([self._repeating])
+        await self._stop_repeating()
         link, self._link = self._link, None
         if link:
             answers = link is self._sent_over
@@ -166,6 +164,7 @@ class SyslogExporter:
                 extra={"component": self._context.id, "records": otlp.count(self._again)},
             )
         await self._drop()
+        await self._stop_repeating()
 
     async def export(self, window: Window) -> None:
         """Send the window over the connection at hand, or over a new one where that has ended.
@@ -175,8 +174,9 @@ class SyslogExporter:
             Rejected: messages are too long, and `on_oversize` is `dead_letter`.
         """
         async with self._turn, explained(self._config.address, self._config.timeout):
+            await self._send_again()
             await self._send(window.records)
-            self._sent = window.otlp
+            self._sent, self._sent_over, self._sent_at = window.otlp, self._link, _now()
 
     async def check(self) -> str:
         """Connect as an export would, and hang up."""
@@ -198,26 +198,29 @@ class SyslogExporter:
         return [message.data for message in messages]
 
     async def _send(self, records: Sequence[Exported]) -> None:
-        """Send what is in doubt, and these."""
+        """Send these, over a connection that is whole."""
         if self._link and self._link.broken():
             await self._drop()
-        self._link = self._link or await self._connect()
-        repeated = self._messages(otlp.decode(self._again)) if self._again else []
-        await self._deliver(self._link, repeated, self._messages(records))
-        self._again, self._sent_over, self._sent_at = b"", self._link, _now()
-
-    async def _deliver(self, link: oneway.Link, repeated: list[bytes], new: list[bytes]) -> None:
-        messages = [*repeated, *new]
+        link = self._link = self._link or await self._connect()
+        messages = self._messages(records)
         if isinstance(link, oneway.Stream):
             link.on_end = self._ended
             messages = [frame(messages, self._config.framing)]
         try:
             await link.deliver(messages)
         except oneway.TooLong as fault:
-            raise Rejected("longer than the socket takes", indexes=[fault.index - len(repeated)]) from None
+            raise Rejected("longer than the socket takes", indexes=[fault.index]) from None
         except BaseException:  # a part of a message may be under way, and nothing may follow it
             await self._drop()
             raise
+
+    async def _send_again(self) -> None:
+        """Send what is in doubt; once is enough, lest a server that always hangs up gets it for ever."""
+        if self._link and self._link.broken():
+            await self._drop()
+        if self._again:
+            await self._send(otlp.decode(self._again))
+            self._again = b""
 
     async def _drop(self) -> None:
         """Let go of the connection; note whether the batch before may have been lost with it."""
@@ -245,18 +248,18 @@ class SyslogExporter:
             await self._context.clock.sleep(wait)
             wait = min(wait * retry.multiplier, retry.max_interval)
 
+    async def _stop_repeating(self) -> None:
+        if self._repeating:
+            self._repeating.cancel()
+            await asyncio.wait([self._repeating])
+
     async def _repeat_once(self) -> bool:
-        async with self._turn:
-            if self._link and self._link.broken():
-                await self._drop()
-            if not self._again:
-                return True
-            try:
-                async with explained(self._config.address, self._config.timeout):
-                    await self._send([])
-            except (Unavailable, Rejected):
-                return False
-            return True
+        try:
+            async with self._turn, explained(self._config.address, self._config.timeout):
+                await self._send_again()
+        except (Unavailable, Rejected):
+            return False
+        return True
 
     def _in_doubt(self, broken: oneway.Broken) -> bool:
         """A server that resets has left bytes unread; one that ends in order has read them, unless in a hurry."""

@@ -144,6 +144,26 @@ async def test_the_last_window_is_sent_again_without_waiting_for_another(server:
         assert uids(await server.wait(2)) == ["a", "a"]
 
 
+async def test_a_server_that_always_hangs_up_gets_no_batch_more_than_twice(tmp_path: Path):
+    """Else the two would keep each other busy for ever."""
+    async with Fickle(cut_after=(2, 2, 2, 2, 2, 2)) as server, exporter(tmp_path, port=server.port) as syslog:
+        await syslog.export(window("a", "b"))
+        await server.wait_ended(2)
+        await syslog.export(window("c", "d"))
+        await server.wait_ended(4)
+        await syslog.check()
+    assert uids(server.received) == ["a", "b", "a", "b", "c", "d", "c", "d"]
+
+
+class Fickle(SyslogServer):
+    """Ends connections in order, a little later than one would call at once."""
+
+    async def _keep(self, message: bytes) -> None:
+        await super()._keep(message)
+        if len(self.received) % 2 == 0:
+            await asyncio.sleep(0.1)
+
+
 async def test_what_a_stalled_server_never_read_is_sent_again_at_the_end(tmp_path: Path):
     """Its system took the bytes, it broke off when we said goodbye: a new connection takes them."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
@@ -190,7 +210,7 @@ async def test_a_server_that_is_not_there_is_an_outage(tmp_path: Path):
 @pytest.mark.parametrize("endpoint", ["a..b", "x" * 64 + ".test", "absent.invalid"])
 async def test_a_name_that_does_not_exist_is_an_outage(tmp_path: Path, endpoint: str):
     async with exporter(tmp_path, endpoint=endpoint) as syslog:
-        with pytest.raises(Unavailable, match="the name in .* can't be resolved"):
+        with pytest.raises(Unavailable, match=r"the name in .* can't be resolved"):
             await syslog.export(window("a"))
 
 
