@@ -20,8 +20,7 @@ before `schema`, whose dead letters hold the record as it was when it was refuse
 
 import hashlib
 import hmac
-import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from typing import Any, Final, Literal, TypeAlias
 
 from pydantic import Field, SecretStr
@@ -31,7 +30,7 @@ from shipper.core.errors import ConfigError, Problem
 from shipper.core.record import Record
 from shipper.processors.personal import PATTERNS, Finder
 from shipper.processors.regex import BadPatternError, Pattern
-from shipper.processors.rewriting import MASK, Change, Path, differences, everywhere, text_of, within
+from shipper.processors.rewriting import MASK, Change, Path, differences, everywhere, text_of, wherever, within
 
 Action: TypeAlias = Literal["delete", "hash", "mask"]
 
@@ -50,8 +49,6 @@ _DERIVED: Final = {
     "resolved_by.login": ("user.name",),
     "html_url": ("url.full",),
 }
-_SHORTEST: Final = 3
-"""Characters from which a value is also looked for inside the texts of attributes."""
 
 
 class RuleConfig(ConfigModel):
@@ -90,7 +87,8 @@ class Redact:
 
     def __init__(self, config: Config) -> None:
         self._changes = [_change(rule.action, config.key) for rule in config.rules]
-        self._rules = config.rules
+        paths = [[path.split(".") for path in _several(rule.path)] for rule in config.rules]
+        self._paths = [[(steps, _derived(steps)) for steps in several] for several in paths]
         self._finders = [[_finder(pattern) for pattern in _several(rule.pattern)] for rule in config.rules]
 
     def __call__(self, records: list[Record]) -> list[Record]:
@@ -106,9 +104,9 @@ class Redact:
 
     def _redact(self, record: Record) -> Record:
         record = record.copy()
-        for rule, change, finders in zip(self._rules, self._changes, self._finders, strict=True):
-            for path in _several(rule.path):
-                _by_path(record, path.split("."), change)
+        for paths, change, finders in zip(self._paths, self._changes, self._finders, strict=True):
+            for steps, derived in paths:
+                _by_path(record, Path(steps, change), derived)
             for finder in finders:
                 apply = within(finder, change)
                 record.body = everywhere(record.body, apply)
@@ -117,22 +115,21 @@ class Redact:
         return record
 
 
-def _by_path(record: Record, steps: list[str], change: Change) -> None:
+def _by_path(record: Record, path: Path, derived: list[str]) -> None:
     """Change what a path leads to in the body, and the copies of it in the attributes and the event's name."""
-    path = Path(steps, change)
     record.body = path.apply(record.body)
     if not path.taken:
         return
-    for name in _derived(steps):
+    for name in derived:
         if isinstance(value := record.attributes.get(name), str):
             path.taken.add(value)
-    copies = within(_copies(path.taken), change)
+    copies = wherever(path.taken, path.change)
     for name in _personal(record):
         value = record.attributes[name]
-        if text_of(value) in path.taken and change("") is None:
+        if text_of(value) in path.taken and path.change("") is None:
             del record.attributes[name]
         elif isinstance(value, (int, float)) and text_of(value) in path.taken:
-            record.attributes[name] = change(text_of(value))
+            record.attributes[name] = path.change(text_of(value))
         else:
             record.attributes[name] = everywhere(value, copies)
     record.event_name = copies(record.event_name)
@@ -140,22 +137,6 @@ def _by_path(record: Record, steps: list[str], change: Change) -> None:
 
 def _personal(record: Record) -> list[str]:
     return [name for name in record.attributes if name not in _STRUCTURE and not name.startswith("shipper.")]
-
-
-def _copies(taken: Iterable[str]) -> Finder:
-    """Finds values as wholes, and those that are long enough as words of a text too."""
-    texts = sorted((text for text in taken if text), key=len, reverse=True)
-    short = {text.encode(errors="surrogatepass") for text in texts}
-    words = [re.escape(text.encode(errors="surrogatepass")) for text in texts if len(text) >= _SHORTEST]
-    inside = re.compile(rb"(?<!\w)(?:" + b"|".join(words) + rb")(?!\w)") if words else None
-
-    def find(data: bytes) -> Iterator[tuple[int, int]]:
-        if data in short:
-            yield 0, len(data)
-        elif inside:
-            yield from (found.span() for found in inside.finditer(data))
-
-    return find
 
 
 def _several(value: str | list[str]) -> list[str]:
@@ -174,7 +155,7 @@ def _change(action: Action, key: SecretStr | None) -> Change:
 
 
 def _finder(pattern: str) -> Finder:
-    return PATTERNS[pattern]() if pattern in PATTERNS else Pattern(pattern).finder()
+    return PATTERNS[pattern]() if pattern in PATTERNS else Finder(Pattern(pattern).finder())
 
 
 def _check(config: Config, _paths: Paths) -> Iterable[Problem]:

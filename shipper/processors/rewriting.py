@@ -10,11 +10,14 @@ MASK: Final = "[redacted]"
 """What stands where something was masked."""
 
 _DEEPEST: Final = 100
+_SHORTEST: Final = 3
+"""Characters from which a value is also looked for inside other texts."""
 
 Change: TypeAlias = Callable[[str], str | None]
 """What becomes of a text; None: nothing is left."""
 
 _GONE: Final = object()
+_HOLDS_TEXT: Final = (str, dict, list)
 
 
 class Path:
@@ -24,7 +27,7 @@ class Path:
         self.taken: set[str] = set()
         self._steps = steps
         self._rest = [".".join(steps[place:]) for place in range(len(steps))]
-        self._change = change
+        self.change = change
 
     def apply(self, value: Any, place: int = 0, depth: int = 0) -> Any:
         """A value without what the path leads to; the same object where it leads nowhere."""
@@ -34,16 +37,17 @@ class Path:
             return _changed_list(value, [self.apply(element, place, depth + 1) for element in value])
         if not isinstance(value, dict):
             return value
-        changed = {key: self._member(key, member, place, depth) for key, member in value.items()}
-        if all(changed[key] is member for key, member in value.items()):
+        step, rest = self._steps[place], self._rest[place]
+        keys = value if step == "*" else [key for key in dict.fromkeys((rest, step)) if key in value]
+        changed = {key: self._member(key, value[key], place, depth) for key in keys}
+        if all(changed[key] is value[key] for key in changed):
             return value
-        return {key: member for key, member in changed.items() if member is not _GONE}
+        return {key: member for key, member in (value | changed).items() if member is not _GONE}
 
     def _member(self, key: str, member: Any, place: int, depth: int) -> Any:
-        step = self._steps[place]
-        if key == self._rest[place] or (step in (key, "*") and place + 1 == len(self._steps)):
+        if key == self._rest[place] or place + 1 == len(self._steps):
             return self._take(member)
-        return self.apply(member, place + 1, depth + 1) if step in (key, "*") else member
+        return self.apply(member, place + 1, depth + 1)
 
     def _take(self, value: Any, depth: int = 0) -> Any:
         if value is None:
@@ -52,7 +56,7 @@ class Path:
             left = [self._take(element, depth + 1) for element in value]
             return [element for element in left if element is not _GONE]
         self.taken.update(_texts(value))
-        changed = self._change(text_of(value))
+        changed = self.change(text_of(value))
         return _GONE if changed is None else changed
 
 
@@ -81,31 +85,70 @@ def _changed_list(before: list[Any], after: list[Any]) -> list[Any]:
 
 def everywhere(value: Any, change: Callable[[str], str], depth: int = 0) -> Any:
     """A value with all its strings changed; what lies too deep to be looked at is masked."""
-    if isinstance(value, str):
+    if value.__class__ is str:
         return change(value)
     if not isinstance(value, (list, dict)):
         return value
     if depth > _DEEPEST:
         return MASK
-    if isinstance(value, list):
-        return _changed_list(value, [everywhere(element, change, depth + 1) for element in value])
-    changed = {key: everywhere(member, change, depth + 1) for key, member in value.items()}
-    return value if all(changed[key] is member for key, member in value.items()) else changed
+    changes = {}
+    for key, member in value.items() if isinstance(value, dict) else enumerate(value):
+        if member.__class__ in _HOLDS_TEXT and (new := everywhere(member, change, depth + 1)) is not member:
+            changes[key] = new
+    if not changes:
+        return value
+    copy: Any = value.copy()
+    for key, member in changes.items():
+        copy[key] = member
+    return copy
 
 
 def within(finder: Finder, change: Change) -> Callable[[str], str]:
     """Changes the parts of a text that a pattern finds."""
 
     def apply(text: str) -> str:
+        if not finder.may_be_in(text):
+            return text
         data = text.encode(errors="surrogatepass")
         parts, end = [], 0
-        for start, stop in finder(data):
+        for start, stop in finder.find(data):
             found = data[start:stop].decode(errors="surrogatepass")
             parts += [data[end:start].decode(errors="surrogatepass"), change(found) or ""]
             end = stop
         return "".join([*parts, data[end:].decode(errors="surrogatepass")]) if parts else text
 
     return apply
+
+
+def wherever(values: set[str], change: Change) -> Callable[[str], str]:
+    """Changes texts that are one of the values, and those of its words that are."""
+    words = sorted((value for value in values if len(value) >= _SHORTEST), key=len, reverse=True)
+
+    def apply(text: str) -> str:
+        if text in values:
+            return change(text) or ""
+        for word in words:
+            if word in text:
+                text = _replace_word(text, word, change(word) or "")
+        return text
+
+    return apply
+
+
+def _replace_word(text: str, word: str, replacement: str) -> str:
+    parts, end = [], 0
+    place = text.find(word)
+    while place >= 0:
+        stop = place + len(word)
+        if not (_in_word(text[place - 1 : place]) or _in_word(text[stop : stop + 1])):
+            parts += [text[end:place], replacement]
+            end = stop
+        place = text.find(word, max(stop, end))
+    return "".join([*parts, text[end:]])
+
+
+def _in_word(character: str) -> bool:
+    return character.isalnum() or character == "_"
 
 
 def differences(place: str, before: Any, after: Any) -> Iterator[str]:

@@ -4,6 +4,7 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Final
 
 from shipper.core.component import Context
@@ -73,14 +74,26 @@ class Rules:
         """Give each record its severity; leave out those that a rule drops."""
         kept = []
         dropped: Counter[tuple[str, str]] = Counter()
+        stream, plans = "", self._plans.get("", {})
         for record in records:
-            outcome = self._decide(record)
+            if record.stream != stream:
+                stream = record.stream
+                plans = self._plans.get(stream, {})
+            body = record.body
+            event: Event = body if body.__class__ is dict else {}
+            action = event.get("action", MISSING)
+            try:
+                steps = plans[action]
+            except (KeyError, TypeError):
+                steps = self._plan(stream, action)
+                plans = self._plans.get(stream, {})
+            outcome = (_decide(steps, event, record) if steps else None) or self._default
             if outcome.text:
                 record.severity_number = outcome.number
                 record.severity_text = outcome.text
                 record.attributes.update(outcome.attributes)
             elif not record.refusal:
-                dropped[record.stream, outcome.rule.name] += 1
+                dropped[stream, outcome.rule.name] += 1
                 continue
             kept.append(record)
         self._tally(records, dropped)
@@ -116,27 +129,6 @@ class Rules:
             "tried": tried,
         }
 
-    def _decide(self, record: Record) -> _Outcome:
-        body = record.body
-        event: Event = body if body.__class__ is dict else {}
-        action = event.get("action", MISSING)
-        try:
-            steps = self._plans[record.stream][action]
-        except (KeyError, TypeError):
-            steps = self._plan(record.stream, action)
-        shadows = []
-        winner = self._default
-        for test, outcome in steps:
-            if test is None or test(event, record):
-                outcome.pending += 1
-                if not outcome.rule.shadow:
-                    winner = outcome
-                    break
-                shadows.append(outcome.rule.name)
-        if shadows:
-            record.attributes["shipper.rule.shadow"] = ",".join(shadows)
-        return winner
-
     def _plan(self, stream: str, action: Any) -> tuple[_Step, ...]:
         """The rules that may match records of this stream and action, each with what is left to test."""
         plans = self._plans.get(stream, {})
@@ -170,10 +162,28 @@ class Rules:
                 outcome.count += outcome.pending
                 outcome.last = now
                 outcome.pending = 0
-        self._default.pending = 0
         if dropped:
             meter.count("shipper_dropped_log_records", dropped.total(), processor=processor, reason="rule")
         self._shares.add(records, dropped)
+
+
+def _decide(steps: tuple[_Step, ...], event: Event, record: Record) -> _Outcome | None:
+    """What the first enforced rule that matches does; names the shadow rules on the way."""
+    shadows: list[str] = []
+    winner = None
+    for test, outcome in steps:
+        if test is None or test(event, record):
+            outcome.pending += 1
+            if not outcome.rule.shadow:
+                winner = outcome
+                break
+            shadows.append(outcome.rule.name)
+    if shadows:
+        record.attributes["shipper.rule.shadow"] = ",".join(shadows)
+    return winner
+
+
+_STREAM: Final = attrgetter("stream")
 
 
 class _Any:
@@ -203,7 +213,7 @@ class _Shares:
             self._since = now
             self._seen.clear()
             self._dropped.clear()
-        self._seen.update([record.stream for record in records])
+        self._seen.update(map(_STREAM, records))
         for key, count in dropped.items():
             self._dropped[key] += count
             stream, rule = key
