@@ -10,23 +10,18 @@ from aiohttp import web
 from shipper.core.telemetry import Health, State
 
 
-def _time(nanoseconds: int | None) -> str | None:
-    if nanoseconds is None:
-        return None
+def _time(nanoseconds: int) -> str:
     return datetime.fromtimestamp(nanoseconds / 1e9, UTC).isoformat(timespec="milliseconds")
 
 
-def describe(state: State) -> dict[str, Any]:
-    """One part's state as JSON: which, how, since when, the last error, the next try."""
-    shown = {
-        "component": state.component,
-        "part": state.part,
-        "status": state.status,
-        "since": _time(state.since),
-        "error": state.error,
-        "next_try": _time(state.next_try),
-    }
-    return {key: value for key, value in shown.items() if value not in ("", None)}
+def describe(state: State) -> dict[str, str]:
+    """One part's state as JSON: which, how, since when; the last error and the next try where there are any."""
+    shown = {"component": state.component, "part": state.part, "status": state.status, "since": _time(state.since)}
+    if state.error:
+        shown["error"] = state.error
+    if state.next_try is not None:
+        shown["next_try"] = _time(state.next_try)
+    return shown
 
 
 def readiness(health: Health, *, verbose: bool) -> tuple[int, dict[str, Any]]:

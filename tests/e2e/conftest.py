@@ -25,6 +25,17 @@ class Backend:
         self.endpoint = ""
         self.requests: list[logs.ExportLogsServiceRequest] = []
         self.headers: list[dict[str, str]] = []
+        self._arrived = asyncio.Event()
+
+    def take(self, request: logs.ExportLogsServiceRequest) -> None:
+        self.requests.append(request)
+        self._arrived.set()
+
+    async def received(self, count: int) -> None:
+        """Return when that many records have arrived."""
+        while len(self.records) < count:
+            self._arrived.clear()
+            await asyncio.wait_for(self._arrived.wait(), 30)
 
     @property
     def records(self) -> list[tuple[Any, Any, Any]]:
@@ -42,7 +53,7 @@ class _Service(logs_grpc.LogsServiceServicer):
         self._backend = backend
 
     async def Export(self, request, context):  # noqa: N802 - the service's own name
-        self._backend.requests.append(request)
+        self._backend.take(request)
         return logs.ExportLogsServiceResponse()
 
 
@@ -63,7 +74,7 @@ async def http_backend() -> AsyncIterator[Backend]:
 
     async def take(request: web.Request) -> web.Response:
         backend.headers.append(dict(request.headers))
-        backend.requests.append(logs.ExportLogsServiceRequest.FromString(await request.read()))
+        backend.take(logs.ExportLogsServiceRequest.FromString(await request.read()))
         return web.Response(body=b"", content_type="application/x-protobuf")
 
     app = web.Application(client_max_size=2**26)

@@ -1,0 +1,150 @@
+"""Running, stopping and reloading, seen from outside: exit codes, probes, last words."""
+
+import asyncio
+import json
+import signal
+
+import aiohttp
+import pytest
+from conftest import listening
+
+from shipper.simulator import Options, Simulator, Token
+
+DEAD = {"endpoint": "http://127.0.0.1:1"}
+
+
+@pytest.fixture
+async def github():
+    async with Simulator(Options.quiet(organizations=("acme-corp", "other-corp"))) as simulator:
+        for number in range(10):
+            simulator.happen("git.clone", actor=f"dev-{number}")
+        yield simulator
+
+
+def last_words(err: str) -> dict:
+    return json.loads(err.splitlines()[-1])
+
+
+async def until(process, text):
+    """The line of the program's log that has this text."""
+    while line := (await asyncio.wait_for(process.stderr.readline(), 30)).decode():
+        if text in line:
+            return line
+    raise AssertionError(f"no line with {text!r}")
+
+
+async def get(url):
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return answer.status, await answer.json()
+
+
+async def test_once_ships_everything_and_ends_with_0(program, github, http_backend):
+    config = program.configure(github, {"otlphttp": {"endpoint": http_backend.endpoint}})
+    code, _, err = await program.run("run", "--once", "-c", str(config))
+    assert code == 0
+    assert last_words(err)["message"] == "stopped: 10 records drained, 0 wait in storage"
+    assert len(http_backend.records) == 10
+
+
+async def test_with_a_dead_backend_it_ends_with_75_and_the_next_start_sends_what_waited(
+    program, github, http_backend
+):
+    config = program.configure(github, {"otlphttp": DEAD})
+    code, _, err = await program.run("run", "--once", "--drain-timeout", "300ms", "-c", str(config))
+    assert code == 75
+    assert last_words(err)["message"] == "stopped: 0 records drained, 10 wait in storage"
+    config = program.configure(github, {"otlphttp": {"endpoint": http_backend.endpoint}})
+    code, _, err = await program.run("run", "--once", "-c", str(config))
+    assert code == 0
+    assert last_words(err)["message"] == "stopped: 10 records drained, 0 wait in storage"
+    assert len(http_backend.records) == 10
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_signal_drains_and_says_what_it_did(program, github, http_backend, number):
+    exporters = {"otlphttp": {"endpoint": http_backend.endpoint}, "otlphttp/dead": DEAD}
+    config = program.configure(github, exporters)
+    process = await program.start("run", "--drain-timeout", "500ms", "-c", str(config))
+    await until(process, "nothing listens")
+    process.send_signal(number)
+    _, err = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 75
+    assert last_words(err.decode())["waiting"] == 10
+    assert len(http_backend.records) == 10
+
+
+async def test_a_wrong_configuration_ends_with_78_and_says_where(program, github):
+    config = program.configure(github, {"otlphttp": DEAD}, receiver={"poll_intervall": "5s"})
+    code, out, err = await program.run("run", "--once", "-c", str(config))
+    assert code == 78
+    assert out == ""
+    assert "error[unknown-key]: receivers.github.poll_intervall: unknown key (did you mean poll_interval?)" in err
+
+
+async def test_a_refused_token_is_told_while_the_other_organization_goes_on(program, github, http_backend):
+    github.tokens["t"] = Token(owner="t", value="t", organizations=frozenset({"acme-corp"}))
+    config = program.configure(
+        github,
+        {"otlphttp": {"endpoint": http_backend.endpoint}},
+        receiver={"organizations": ["other-corp", "acme-corp"], "poll_interval": "1s"},
+    )
+    process = await program.start("run", "-c", str(config))
+    admin, _ = await listening(process, "admin")
+    await until(process, "other-corp")
+    await http_backend.received(10)
+    status, body = await get(f"{admin}/readyz?verbose")
+    assert status == 503
+    assert all("other-corp" in reason["part"] for reason in body["reasons"])
+    assert any(part["part"].startswith("acme-corp") and part["status"] == "ok" for part in body["components"])
+    process.terminate()
+    await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 0
+
+
+async def test_sighup_swaps_the_pipeline_and_a_bad_file_changes_nothing(program, github, http_backend):
+    config = program.configure(github, {"otlphttp": DEAD}, receiver={"poll_interval": "1s"})
+    process = await program.start("run", "-c", str(config))
+    await until(process, "nothing listens")
+    good = json.loads(config.read_text())
+    config.write_text("receivers: [")
+    process.send_signal(signal.SIGHUP)
+    refused = await until(process, "refused")
+    assert "error[yaml-syntax]" in refused
+    good["exporters"]["otlphttp"]["endpoint"] = http_backend.endpoint
+    config.write_text(json.dumps(good))
+    process.send_signal(signal.SIGHUP)
+    await until(process, "reloaded")
+    process.terminate()
+    _, err = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 0, err
+    assert len(http_backend.records) == 10
+
+
+async def test_watching_sees_a_changed_file(program, github, http_backend):
+    config = program.configure(github, {"otlphttp": DEAD})
+    process = await program.start("run", "--watch", "-c", str(config))
+    await until(process, "nothing listens")
+    changed = json.loads(config.read_text())
+    changed["exporters"]["otlphttp"]["endpoint"] = http_backend.endpoint
+    config.write_text(json.dumps(changed))
+    await until(process, "reloaded")
+    process.terminate()
+    await asyncio.wait_for(process.communicate(), 30)
+    assert len(http_backend.records) == 10
+
+
+async def test_metrics_and_status_count_what_was_shipped(program, github, http_backend):
+    config = program.configure(github, {"otlphttp": {"endpoint": http_backend.endpoint}})
+    process = await program.start("run", "-c", str(config))
+    admin, _ = await listening(process, "admin")
+    metrics, _ = await listening(process, "metrics")
+    await http_backend.received(10)
+    async with aiohttp.ClientSession() as session, session.get(f"{metrics}/metrics") as answer:
+        text = await answer.text()
+    assert 'otelcol_receiver_accepted_log_records_total{receiver="github"} 10.0' in text
+    assert 'shipper_github_rate_limit_remaining{receiver="github",resource="audit_log"}' in text
+    _, status = await get(f"{admin}/status")
+    assert status["receivers"]["github"]["accepted"] == 10
+    assert status["pipelines"]["logs/github"].startswith("github > normalize > rules > schema => journal(sqlite)")
+    process.terminate()
+    await asyncio.wait_for(process.communicate(), 30)
