@@ -11,7 +11,7 @@ or 7 and may refer to files beside them; nothing is fetched. Without a body the 
           audit_log: schemas/github-audit-log.schema.json
         on_invalid: tag
 
-Put it before processors that change the body, such as `redact`. All of it: docs/schemas.md.
+Behind `redact` it checks what is left of the event. All of it: docs/schemas.md.
 """
 
 import json

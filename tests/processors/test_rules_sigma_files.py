@@ -216,7 +216,7 @@ def test_a_pattern_without_files_and_two_rules_of_one_title_are_problems(check, 
     write(tmp_path, "b.yml", rule("title: a!", "s: {a: 2}", "s"))
     found = check(component, {"sigma": ["gone/*.yml", "?.yml"]})
     assert [(problem.loc, problem.code) for problem in found] == [
-        (("sigma", 0), "no-such-file"),
+        (("sigma", 0), "missing-file"),
         (("sigma", 1), "duplicate-rule"),
     ]
 

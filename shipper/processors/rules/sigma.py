@@ -45,7 +45,7 @@ def read_sigma_files(patterns: list[str], paths: Paths, lists: Lists, default_se
         files = list(_files(pattern, paths))
         if not files:
             message = f"no file matches {pattern}; relative paths start at {paths.working}"
-            found.problems.append(Problem(loc, "no-such-file", message))
+            found.problems.append(Problem(loc, "missing-file", message))
         for file in files:
             _File(file, loc, lists, default_severity, found).read()
     return found
