@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from random import Random
 
 import pytest
 import trustme
@@ -153,6 +154,36 @@ async def test_a_server_that_always_hangs_up_gets_no_batch_more_than_twice(tmp_p
         await server.wait_ended(4)
         await syslog.check()
     assert uids(server.received) == ["a", "b", "a", "b", "c", "d", "c", "d"]
+
+
+@pytest.mark.parametrize("abrupt", [False, True])
+@pytest.mark.parametrize("seed", [1, 2])
+async def test_nothing_is_lost_however_often_the_server_breaks_off(tmp_path: Path, seed: int, abrupt: bool):
+    """Cut at random places, it throws away what it had not looked at; duplicates stay within the promise."""
+    random = Random(seed)
+    cuts = tuple(random.randint(0, 25) for _ in range(20))
+    everything = [f"{number}" for number in range(300)]
+    async with (
+        SyslogServer(cut_after=cuts, abrupt=abrupt) as server,
+        exporter(tmp_path, port=server.port, retry_on_failure={"initial_interval": "1ms"}) as syslog,
+    ):
+        for start in range(0, len(everything), 10):
+            await deliver(syslog, window(*everything[start : start + 10]))
+        while set(uids(server.received)) != set(everything):
+            await server.wait(len(server.received) + 1)
+        breaks = server.ended
+    assert len(server.received) <= len(everything) + breaks * 2 * 10
+    numbers = sequence(server.received)
+    assert numbers == sorted(set(numbers))
+
+
+async def deliver(syslog: SyslogExporter, sent: Window) -> None:
+    """Until it succeeds, as the delivery loop does."""
+    while True:
+        try:
+            return await syslog.export(sent)
+        except Unavailable:
+            continue
 
 
 class Fickle(SyslogServer):
