@@ -165,6 +165,7 @@ async def _waits_while_full(journal: Journal) -> None:
     noise = [f"{number:040x}" for number in range(0, 10**12, 10**10)]
     await journal.append([_entry(*noise)])
     waiting = [asyncio.ensure_future(journal.append([_entry(uid)])) for uid in ("first", "second")]
+    await asyncio.sleep(0)
     await journal.checkpoint("source")
     _expect("an append to a full journal went on", [task.done() for task in waiting], [False, False])
     _expect("appends that wait by usage()", journal.usage().appends_waiting, 2)
