@@ -8,6 +8,7 @@ from pydantic_core import PydanticCustomError
 
 from shipper.core.component import ConfigModel
 from shipper.core.units import Duration, Size
+from shipper.net.lease import LeaseConfig
 
 _ENDPOINT: Final = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s:/\[\]]*):(\d{1,5})")
 
@@ -43,6 +44,8 @@ class ExtensionsConfig(ConfigModel):
 
     storage: StorageConfig = StorageConfig()
     """Where records and checkpoints are kept until every exporter has them."""
+    k8s_leader_elector: LeaseConfig | None = None
+    """Elects one of several replicas by a Kubernetes Lease: it polls, the others stand by; null: there is one."""
 
 
 class PipelineConfig(ConfigModel):

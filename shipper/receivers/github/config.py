@@ -205,7 +205,7 @@ def check(config: Config, paths: Paths) -> Iterator[Problem]:
     file = config.auth.token_file
     if file is not None and not _readable(paths.input(file)):
         message = f"{file} cannot be read now; polls fail until it can"
-        yield Problem(("auth", "token_file"), "file-unreadable", message, severity="warning")
+        yield Problem(("auth", "token_file"), "unreadable-file", message, severity="warning")
     if config.auth.app is not None:
         yield from _check_key(config.auth.app, paths)
 
@@ -216,7 +216,7 @@ def _check_key(app: AppConfig, paths: Paths) -> Iterator[Problem]:
     try:
         pem = private_key(app, paths)
     except OSError as fault:
-        yield Problem(loc, "file-unreadable", f"cannot read {app.private_key_file}: {fault.strerror}")
+        yield Problem(loc, "unreadable-file", f"cannot read {app.private_key_file}: {fault.strerror}")
         return
     if not _is_rsa(pem):
         yield Problem(loc, "bad-private-key", "no RSA private key in PEM; generate one on the App's settings page")

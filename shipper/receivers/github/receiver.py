@@ -137,7 +137,7 @@ class GitHub:
         except OSError as error:
             message = f"cannot read {app.private_key_file}: {error.strerror}"
             raise ConfigError(
-                [Problem(("auth", "app", "private_key_file"), "file-unreadable", message)]
+                [Problem(("auth", "app", "private_key_file"), "unreadable-file", message)]
             ) from error
 
         def installation(kind: Kind, slug: str) -> Lane:
