@@ -16,6 +16,8 @@ from shipper.net.oneway.link import Broken, HungUp
 
 _PLATFORM: Final[str] = sys.platform
 _CHUNK: Final = 65536
+_READS: Final = 16
+"""Reads in a row: a peer that chatters must not keep us from everything else."""
 _SO_NWRITE: Final = 0x1024
 """macOS: bytes that the peer has not acknowledged."""
 # A server of TLS 1.3 judges our certificate after the handshake is over for us. It then refuses, or sends a
@@ -51,16 +53,16 @@ class Stream:
     async def secure(self, tls: TLS) -> None:
         """Shake hands, and wait until the peer had its chance to refuse."""
         self._tls = tls.context.wrap_bio(self._incoming, self._outgoing, server_hostname=tls.server_name)
-        while not await self._shake_hands():
+        while not await self._shake_hands(self._tls):
             pass
         self.name = f"TCP with {self._tls.version()}"
         if self._tls.version() == "TLSv1.3":
-            await self._consent()
+            await self._consent(self._tls)
 
     def broken(self) -> Broken | None:
         """How the connection ended, if it did by this moment."""
         try:
-            while not self._broken:
+            for _ in range(0 if self._broken else _READS):
                 self._take(self.socket.recv(_CHUNK))
         except (BlockingIOError, InterruptedError):
             pass
@@ -125,22 +127,22 @@ class Stream:
         """What the peer sent says nothing, except for its end and TLS's own messages."""
         if not data:
             raise HungUp("hung up")
-        if not self._tls:
-            return
-        self._incoming.write(data)
-        try:
-            while self._tls.read(_CHUNK):
-                pass
-        except ssl.SSLWantReadError:
-            return
-        except ssl.SSLZeroReturnError:
-            pass
+        if self._tls:
+            self._incoming.write(data)
+            self._read(self._tls)
+
+    def _read(self, tls: ssl.SSLObject) -> None:
+        with contextlib.suppress(ssl.SSLZeroReturnError):
+            try:
+                while tls.read(_CHUNK):
+                    pass
+            except ssl.SSLWantReadError:
+                return
         raise HungUp("hung up")
 
-    async def _shake_hands(self) -> bool:
-        assert self._tls  # noqa: S101 - `secure` made it
+    async def _shake_hands(self, tls: ssl.SSLObject) -> bool:
         try:
-            self._tls.do_handshake()
+            tls.do_handshake()
         except ssl.SSLWantReadError:
             await self._flush()
             data = await self._loop.sock_recv(self.socket, _CHUNK)
@@ -152,14 +154,14 @@ class Stream:
             await self._flush()  # the alert that says why we refuse, too
         return True
 
-    async def _consent(self) -> None:
-        assert self._tls  # noqa: S101 - `secure` made it
+    async def _consent(self, tls: ssl.SSLObject) -> None:
         until = self._loop.time() + _REFUSAL_WAIT
-        while self._loop.time() < until and not (self._tls.session and self._tls.session.has_ticket):
+        self._read(tls)  # what came with the end of the handshake
+        while self._loop.time() < until and not (tls.session and tls.session.has_ticket):
             await asyncio.sleep(0.005)
-            if broken := self.broken():
-                raised = isinstance(broken.fault, HungUp)
-                raise HungUp("hung up in the TLS handshake") if raised else broken.fault
+            if (broken := self.broken()) and isinstance(broken.fault, HungUp):
+                raise HungUp("hung up in the TLS handshake")
+            self._raise_if_broken()
 
     async def _flush(self) -> None:
         if self._outgoing.pending:
@@ -169,7 +171,9 @@ class Stream:
     def _sealed(self, data: bytes) -> bytes:
         if not self._tls:
             return data
-        self._tls.write(data)
+        left = memoryview(data)
+        while left:
+            left = left[self._tls.write(left) :]
         return self._outgoing.read()
 
     def _raise_if_broken(self) -> None:
