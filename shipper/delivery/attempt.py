@@ -97,11 +97,20 @@ class Attempts:
                 raise Unavailable(
                     f"no answer within {self._config.timeout:g} s; is the endpoint right and the backend up to it?"
                 ) from error
+            except asyncio.CancelledError as fault:
+                task = asyncio.current_task()
+                if task and task.cancelling():
+                    raise
+                raise self._fault(fault) from fault
             except Exception as fault:
-                reason = f"fault in the exporter ({type(fault).__name__}); please report it"
-                if self._failing != reason:
-                    log.exception("exporter failed by a fault of its own", extra=self._extra())
-                raise Unavailable(reason) from fault
+                raise self._fault(fault) from fault
+
+    def _fault(self, fault: BaseException) -> Unavailable:
+        """A fault of the exporter itself: logged once an incident; the records wait until it is mended."""
+        reason = f"fault in the exporter ({type(fault).__name__}); please report it"
+        if self._failing != reason:
+            log.error("exporter failed by a fault of its own", exc_info=fault, extra=self._extra())
+        return Unavailable(reason)
 
     async def _sleep(self, seconds: float) -> None:
         """Wait, or less when hurried for the first time."""

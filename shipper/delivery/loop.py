@@ -202,7 +202,7 @@ class Delivery:
         log.warning(
             "records were refused for good and are kept as dead letters: %s",
             dead[0].reason,
-            extra=self._extra() | {"records": len(dead), "answer": dead[0].answer},
+            extra=self._extra() | {"records": len(dead)},
         )
 
     def _extra(self) -> dict[str, Any]:

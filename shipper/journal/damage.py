@@ -2,17 +2,16 @@
 
 import os
 import sqlite3
-import struct
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from shipper.journal import wal
 from shipper.journal.schema import version
 from shipper.journal.state import Damage, load
 
 _MAGIC: Final = b"SQLite format 3\0"
-_WAL_MAGIC: Final = (0x377F0682, 0x377F0683)
 
 #: Seconds the look at the start may take; damage it has no time for is found when the row is read.
 _PATIENCE: Final = 2.0
@@ -31,7 +30,7 @@ def examine(path: Path) -> None:
         raise Damage("cut short" if _MAGIC.startswith(header[:16]) else "not a SQLite file")
     if header[18:20] != b"\x02\x02":
         raise Damage("header")
-    _examine_wal(beside(path, "-wal"))
+    wal.examine(beside(path, "-wal"))
     with read_only(path) as db:
         try:
             _check_structure(db)
@@ -128,25 +127,3 @@ def _check_structure(db: sqlite3.Connection) -> None:
         db.set_progress_handler(None, 0)
     if problem != "ok":
         raise Damage(problem)
-
-
-def _examine_wal(path: Path) -> None:
-    """A write-ahead log with a wrong header would be ignored as a whole, and what it holds with it."""
-    try:
-        with path.open("rb") as file:
-            header = file.read(32)
-    except FileNotFoundError:
-        return
-    if not header or not any(header):
-        return
-    if len(header) < 32:
-        raise Damage("write-ahead log cut short")
-    magic, *words = struct.unpack(">8I", header)
-    order = "<" if magic == _WAL_MAGIC[0] else ">"
-    first = second = 0
-    body = struct.unpack(f"{order}6I", header[:24])
-    for x, y in zip(body[::2], body[1::2], strict=True):
-        first = (first + x + second) & 0xFFFFFFFF
-        second = (second + y + first) & 0xFFFFFFFF
-    if magic not in _WAL_MAGIC or (first, second) != (words[5], words[6]):
-        raise Damage("write-ahead log's header")

@@ -143,9 +143,11 @@ class Keeper:
     def _finish_interrupted(self, path: Path) -> None:
         """End a mending that a crash interrupted: a new file is complete once the damaged one has moved."""
         fresh = beside(path, ".new")
-        if fresh.exists() and path.exists():
+        if not fresh.exists():
+            return
+        if path.exists() or not any(path.parent.glob(f"{path.name}.damaged-*")):
             fresh.unlink()
-        elif fresh.exists():
+        else:
             damage.set_aside(path, self._clock.now())
             fresh.rename(path)
 

@@ -6,6 +6,7 @@ of that was delivered or is still here, else an older one is, so that the source
 """
 
 import os
+import shutil
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
@@ -13,8 +14,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from shipper.journal import schema
-from shipper.journal.damage import read_only
+from shipper.journal import schema, wal
+from shipper.journal.damage import beside, read_only
 from shipper.journal.schema import PLACE_BITS, seal, unpack_ends
 from shipper.journal.state import Log, Reader, State, load
 from shipper.journal.store import Store
@@ -64,6 +65,10 @@ class _Readable:
     rows: dict[str, list[Row]]
     whole: set[str]
     """Tables every row of which could be read."""
+
+    def count(self) -> int:
+        """How many rows there are."""
+        return sum(map(len, self.rows.values()))
 
 
 def create(path: Path) -> None:
@@ -139,16 +144,36 @@ def _new(path: Path) -> sqlite3.Connection:
 
 
 def _read(path: Path) -> _Readable:
-    """With the write-ahead log if it can be read, else without."""
+    """From a copy, with the write-ahead log if it can be read, else without.
+
+    A copy, since SQLite deletes the write-ahead log of a file of no bytes. A first page that is gone or spoiled is
+    taken from there, which is all that SQLite needs to find the others.
+    """
+    copy_path = path.with_name(path.name + ".salvage")
     best = _Readable({table: [] for table in _COLUMNS}, set())
-    for options in ("mode=ro", "mode=ro&immutable=1"):
-        readable = _Readable({}, set())
-        with suppress(*_UNREADABLE), read_only(path, options=options) as db:
-            for table in _COLUMNS:
-                readable.rows[table] = _rows(db, table, readable.whole)
-            if sum(map(len, readable.rows.values())) > sum(map(len, best.rows.values())):
-                best = readable
+    try:
+        for suffix in ("", "-wal"):
+            if beside(path, suffix).exists():
+                shutil.copyfile(beside(path, suffix), beside(copy_path, suffix))
+        best = max(_read_copy(copy_path, "mode=ro"), best, key=_Readable.count)
+        best = max(_read_copy(copy_path, "mode=ro&immutable=1"), best, key=_Readable.count)
+        if image := wal.first_page(beside(path, "-wal")):
+            with copy_path.open("r+b") as file:
+                file.write(image)
+            shutil.copyfile(beside(path, "-wal"), beside(copy_path, "-wal"))
+            best = max(best, _read_copy(copy_path, "mode=ro"), key=_Readable.count)
+    finally:
+        for suffix in ("", "-wal", "-shm"):
+            beside(copy_path, suffix).unlink(missing_ok=True)
     return best
+
+
+def _read_copy(path: Path, options: str) -> _Readable:
+    readable = _Readable({table: [] for table in _COLUMNS}, set())
+    with suppress(*_UNREADABLE), read_only(path, options=options) as db:
+        for table in _COLUMNS:
+            readable.rows[table] = _rows(db, table, readable.whole)
+    return readable
 
 
 def _rows(db: sqlite3.Connection, table: str, whole: set[str]) -> list[Row]:

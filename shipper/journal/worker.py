@@ -4,6 +4,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any, Final, TypeVar
 
@@ -67,7 +68,7 @@ class Worker:
                 self._do(*job)
             if time.monotonic() >= due:
                 self._upkeep()
-                self._loop.call_soon_threadsafe(self._changed)
+                self._tell(self._changed)
                 due = time.monotonic() + _UPKEEP_INTERVAL
 
     def _do(self, job: Callable[[], Any], future: "asyncio.Future[Any]") -> None:
@@ -77,7 +78,11 @@ class Worker:
             result, error = job(), None
         except BaseException as caught:  # noqa: BLE001 - it is the caller's, on the other thread
             result, error = None, caught
-        self._loop.call_soon_threadsafe(self._settle, future, result, error)
+        self._tell(self._settle, future, result, error)
+
+    def _tell(self, callback: Callable[..., None], *arguments: Any) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(callback, *arguments)
 
     def _settle(self, future: "asyncio.Future[Any]", result: Any, error: BaseException | None) -> None:
         self._changed()

@@ -88,7 +88,7 @@ class RecordingExporter:
     """
 
     def __init__(
-        self, script: Iterable[Exception | None] = (), *, poison: Iterable[str] = (), named: bool = False
+        self, script: Iterable[BaseException | None] = (), *, poison: Iterable[str] = (), named: bool = False
     ) -> None:
         self._script = list(script)
         self._poison = frozenset(poison)

@@ -213,6 +213,23 @@ async def test_a_file_of_which_nothing_is_left_resumes_from_what_was_delivered(
     assert await asked_again(journal) >= ALL - BEFORE
 
 
+@pytest.mark.parametrize("size", [0, 50, 4096])
+async def test_what_only_the_write_ahead_log_has_is_not_lost(bench: Bench, tmp_path: Path, size: int):
+    """A young journal is all in there: cutting the main file short costs nothing."""
+    journal = await bench.open()
+    await journal.open(OTLP)
+    await fill(journal, range(10))
+    shutil.copytree(bench.path.parent, tmp_path / "killed")
+    with (tmp_path / "killed" / "shipper.db").open("r+b") as file:
+        file.truncate(size)
+    other = Bench(tmp_path / "killed" / "shipper.db")
+    async with other.stack:
+        mended = await other.open()
+        assert await mended.checkpoint("source") == b"9"
+        assert len(await drain(mended)) == 100
+    assert not list(other.path.parent.glob("*.salvage*"))
+
+
 async def test_what_was_set_aside_is_not_changed(originals: dict[str, Path], bench: Bench):
     put(originals["killed"], bench)
     flip(bench.path, 5000)
