@@ -11,6 +11,8 @@ from shipper import __version__
 COMMANDS: Final[dict[str, str]] = {
     "run": "shipper.cli.run:run",
     "validate": "shipper.cli.validate:validate",
+    "test": "shipper.cli.test:test",
+    "explain": "shipper.cli.explain:explain",
     "graph": "shipper.cli.graph:graph",
     "simulate": "shipper.cli.simulate:simulate",
     "config": "shipper.cli.config:config",

@@ -48,7 +48,7 @@ def check(root: nodes.Node, known: Known) -> Iterator[Problem]:
     pipelines = nodes.find(root, ("service", "pipelines"))
     if isinstance(pipelines, nodes.Mapping):
         yield from _Pipelines(root, known).check(pipelines)
-        yield from _tests(root, list(pipelines.entries))
+        yield from check_tests(root, list(pipelines.entries))
     if _holds_nothing(pipelines):
         yield Problem(("service", "pipelines"), "empty-pipeline", "no pipeline is defined", at_key=True)
 
@@ -149,7 +149,8 @@ def _pipeline_id(name: str, all_names: set[str]) -> Iterator[Problem]:
         yield Problem(loc, "bad-id", said, at_key=True)
 
 
-def _tests(root: nodes.Node, pipelines: list[str]) -> Iterator[Problem]:
+def check_tests(root: nodes.Node, pipelines: list[str]) -> Iterator[Problem]:
+    """Faults of `tests:` against the pipelines there are: names that stand twice, pipelines that do not exist."""
     tests = nodes.find(root, ("tests",))
     names: set[str] = set()
     for index, item in enumerate(tests.items if isinstance(tests, nodes.Sequence) else []):

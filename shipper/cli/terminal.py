@@ -1,0 +1,26 @@
+"""Text of strangers for terminals: no control character, no bidirectional override, no lone surrogate gets out."""
+
+import json
+from typing import Any
+
+import orjson
+
+from shipper.config.diagnostics import printable
+
+
+def safe(text: str) -> str:
+    """The text, on the lines it has, with all that is not printable escaped."""
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
+def safe_json(value: Any) -> str:
+    r"""Indented JSON in which all that is not printable is written as `\uXXXX`, which means the same."""
+    try:
+        text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
+    except (TypeError, ValueError, RecursionError):
+        text = json.dumps(value, indent=2, default=str)
+    return "".join(char if char.isprintable() or char == "\n" else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    return json.dumps(char)[1:-1] if ord(char) > 0x7F else f"\\u{ord(char):04x}"
