@@ -13,9 +13,9 @@ from shipper.journal import damage, letters
 from shipper.journal.damage import beside, is_damage, read_only
 from shipper.journal.keeper import explain
 from shipper.journal.lock import Lock
+from shipper.journal.reading import newest_checkpoints
 from shipper.journal.salvage import unsealed
 from shipper.journal.state import Damage, load
-from shipper.journal.store import newest_checkpoints
 
 #: Tables whose rows are looked at one by one only here.
 _SEALED: Final = ("entries", "seen", "dead_letters")

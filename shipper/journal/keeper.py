@@ -62,7 +62,8 @@ class Keeper:
     @property
     def state(self) -> State:
         """The state as last known, also while the storage does not work."""
-        return self._store.state if self._store else self._former or State({}, {}, {}, 0, 0)
+        store, former = self._store, self._former  # the thread changes them meanwhile
+        return store.state if store else former or State({}, {}, {}, 0, 0)
 
     def do(self, job: Callable[[Store], T], *, writes: bool = True) -> T:
         """Run a job on the storage, opened if need be.

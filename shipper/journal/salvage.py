@@ -307,11 +307,11 @@ def _restore_safe(db: sqlite3.Connection, safe: dict[str, bytes], now: int) -> N
     """For sources that have no checkpoint left, the newest that is known to be delivered."""
     for name, value in safe.items():
         row = db.execute("SELECT id FROM sources WHERE name=?", (name,)).fetchone()
-        row = (
-            row
-            or db.execute("INSERT INTO sources(name, forget_before) VALUES(?, 0) RETURNING id", (name,)).fetchone()
+        number = (
+            row[0]
+            if row
+            else db.execute("INSERT INTO sources(name, forget_before) VALUES(?, 0)", (name,)).lastrowid
         )
-        number = row[0]
         if not db.execute("SELECT 1 FROM checkpoints WHERE source=?", (number,)).fetchone():
             checkpoint = number, now, now, value, ""
             db.execute("INSERT INTO checkpoints VALUES(?,?,?,?,?,?)", (*checkpoint, seal(*checkpoint)))

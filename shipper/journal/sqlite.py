@@ -23,9 +23,9 @@ from shipper.core.journal import (
     Usage,
 )
 from shipper.core.telemetry import Health, Meter
-from shipper.journal import letters, upkeep
+from shipper.journal import letters, reading, upkeep
 from shipper.journal.keeper import COMPONENT, Keeper
-from shipper.journal.store import Store, newest_checkpoints
+from shipper.journal.store import Store
 from shipper.journal.worker import Worker
 
 log = logging.getLogger(__name__)
@@ -90,7 +90,7 @@ class SqliteJournal:
 
     async def seen(self, source: str, since: int) -> bytes:
         """Digests of the ids of `source` committed with a newest time of at least `since` (ms), packed."""
-        return await self._look(lambda store: store.seen(source, since))
+        return await self._look(lambda store: b"".join(page.digests for page in store.remembered(source, since)))
 
     async def open(self, cursor: Cursor) -> int:
         """The cursor's place; from now on the log keeps what it has not read."""
@@ -140,7 +140,7 @@ class SqliteJournal:
 
     async def checkpoints(self) -> list[Checkpoint]:
         """Where every source was left, by name."""
-        return await self._look(lambda store: newest_checkpoints(store.db))
+        return await self._look(lambda store: reading.newest_checkpoints(store.db))
 
     async def rewind(self, source: str, value: bytes | None, forget_since: int | None = None) -> None:
         """Replace a checkpoint."""
@@ -194,7 +194,7 @@ class SqliteJournal:
 
     def _checkpoint(self, store: Store, source: str) -> bytes | None:
         self._keeper.stale.discard(source)
-        return store.checkpoint(source)
+        return next((each.value for each in reading.newest_checkpoints(store.db, source)), None)
 
     def _append(
         self,

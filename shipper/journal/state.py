@@ -40,12 +40,14 @@ class Log:
 
     def low(self, besides: str | None = None, place: int = 0) -> int:
         """The place below which nobody needs anything; with `besides`, as if that reader stood at `place`."""
-        places = [place if name == besides else each.place for name, each in self.readers.items() if each.active]
+        places = [
+            place if name == besides else each.place for name, each in list(self.readers.items()) if each.active
+        ]
         return min(places, default=self.start)
 
     def delivered(self) -> int:
         """The place below which every active reader has everything; 0 without one."""
-        return min((each.place for each in self.readers.values() if each.active), default=0)
+        return min((each.place for each in list(self.readers.values()) if each.active), default=0)
 
 
 class Born(NamedTuple):
@@ -57,7 +59,10 @@ class Born(NamedTuple):
 
 @dataclass(slots=True)
 class State:
-    """Everything the journal holds but the records."""
+    """Everything the journal holds but the records.
+
+    The event loop looks at it while the writer's thread changes it: whoever iterates does so over a copy.
+    """
 
     logs: dict[str, Log]
     sources: dict[str, int]
@@ -68,30 +73,30 @@ class State:
 
     def ends(self) -> dict[int, int]:
         """The end of every log."""
-        return {log.id: log.end for log in self.logs.values()}
+        return {log.id: log.end for log in list(self.logs.values())}
 
     def cursors(self) -> list[CursorState]:
         """Every cursor, by log and reader."""
         return [
             CursorState(Cursor(log.name, name), reader.place, log.end, reader.active)
             for log in sorted(self.logs.values(), key=lambda log: log.name)
-            for name, reader in sorted(log.readers.items())
+            for name, reader in sorted(log.readers.items(), key=lambda item: item[0])
         ]
 
     def log_states(self) -> list[LogState]:
         """Every log, by name."""
-        logs = [LogState(log.name, log.start, log.end, log.bytes) for log in self.logs.values()]
+        logs = [LogState(log.name, log.start, log.end, log.bytes) for log in list(self.logs.values())]
         return sorted(logs, key=lambda log: log.name)
 
     @property
     def bytes(self) -> int:
         """Live bytes: what counts against the limit."""
-        return sum(log.bytes for log in self.logs.values()) + self.dead_bytes
+        return sum(log.bytes for log in list(self.logs.values())) + self.dead_bytes
 
     @property
     def records(self) -> int:
         """Records in all logs."""
-        return sum(log.end - log.start for log in self.logs.values())
+        return sum(log.end - log.start for log in list(self.logs.values()))
 
 
 def load(db: sqlite3.Connection) -> State:

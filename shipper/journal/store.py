@@ -6,16 +6,16 @@ State is changed in memory only after its transaction was committed, so that bot
 import sqlite3
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Final
 
 import zstandard
 
 from shipper.core.batch import Commit
 from shipper.core.clock import Clock
-from shipper.core.journal import Checkpoint, Chunk, Cursor, DeadLetter, Entry, Page
-from shipper.journal.schema import PLACE_BITS, pack_ends, seal, unpack_ends
-from shipper.journal.state import ENTRY_COST, Born, Damage, Log, Reader, State, load
+from shipper.core.journal import Chunk, Cursor, DeadLetter, Entry, Page
+from shipper.journal import reading
+from shipper.journal.schema import PLACE_BITS, pack_ends, seal
+from shipper.journal.state import ENTRY_COST, Born, Log, Reader, State, load
 
 #: A source's checkpoint gets a new row after so many ns, or records; between, its row is replaced. The older rows
 #: are what salvage falls back to.
@@ -40,7 +40,6 @@ class Store:
         self.state: State = load(db)
         self._durable = False
         self._pack = zstandard.ZstdCompressor(level=1)
-        self._unpack = zstandard.ZstdDecompressor()
 
     def append(
         self, entries: Sequence[Entry], commit: Commit | None, dead: Sequence[DeadLetter], *, durable: bool
@@ -91,24 +90,11 @@ class Store:
 
     def read(self, cursor: Cursor, max_records: int, max_bytes: int, start: int | None) -> list[Chunk]:
         """The next records of a cursor's log, from `start` or else from its place."""
-        log, place = self._log_and_place(cursor)
-        place = max(place, log.start, start or 0)
-        room = _Room(max_records, max_bytes)
-        chunks: list[Chunk] = []
-        for first, count, payload in self._entries(log, place):
-            if payload is not None:
-                chunk = room.take(first, count, payload, max(place - first, 0))
-                if chunk is None:
-                    return chunks
-                chunks.append(chunk)
-                if chunk.stop < count:
-                    return chunks
-            place = first + count
-        if place != log.end:
-            raise Damage(f"entries of log {log.name} end at {place}, not at {log.end}")
-        at = log.readers[cursor.reader].place
-        if not chunks and place > at and (start or 0) <= at:
-            self.advance(cursor, place, (), ())
+        log, at = self._log_and_place(cursor)
+        place = max(at, log.start, start or 0)
+        chunks = reading.chunks(self.db, log, place, max_records, max_bytes)
+        if not chunks and log.end > at and (start or 0) <= at:
+            self.advance(cursor, log.end, (), ())  # what is left is a gap
         return chunks
 
     def advance(self, cursor: Cursor, place: int, dead: Sequence[DeadLetter], entries: Sequence[Entry]) -> None:
@@ -142,10 +128,6 @@ class Store:
                     return True
         return False
 
-    def checkpoint(self, source: str) -> bytes | None:
-        """What the last commit of `source` left."""
-        return next((each.value for each in newest_checkpoints(self.db, source)), None)
-
     def rewind(self, source: str, value: bytes | None, forget_since: int | None) -> None:
         """Replace a checkpoint; forget ids from `forget_since` (ms) on."""
         number = self.source(source)
@@ -157,25 +139,10 @@ class Store:
                 self.db.execute("DELETE FROM seen WHERE source=? AND newest>=?", (number, forget_since))
         self.state.born[number] = Born(now, 0)
 
-    def seen(self, source: str, since: int) -> bytes:
-        """Digests of ids with a newest time of at least `since` (ms)."""
-        return b"".join(page.digests for page in self.remembered(source, since))
-
     def remembered(self, source: str, since: int) -> list[Page]:
-        """The same by page, with whether each was delivered."""
-        rows = self.db.execute(
-            "SELECT source, newest, oldest, stored, ends, digests, sum FROM seen WHERE newest>=? AND source="
-            "(SELECT id FROM sources WHERE name=?) ORDER BY newest, id",
-            (since, source),
-        )
-        lows = {log.id: log.delivered() for log in self.state.logs.values()}
-        pages = []
-        for row in rows:
-            if seal(*row[:6]) != row[6]:
-                raise Damage(f"ids of {source}")
-            delivered = all(lows.get(log, 0) >= end for log, end in unpack_ends(row[4]).items())
-            pages.append(Page(row[5], row[2], row[1], delivered))
-        return pages
+        """Ids with a newest time of at least `since` (ms), by page, with whether each was delivered."""
+        delivered = {log.id: log.delivered() for log in self.state.logs.values()}
+        return reading.pages(self.db, source, since, delivered)
 
     def replace_letters(self, letters: Sequence[DeadLetter], entries: Sequence[Entry]) -> None:
         """Delete dead letters, and append entries in their place."""
@@ -207,9 +174,8 @@ class Store:
         number = self.state.sources.get(name)
         if number is None:
             with self.transaction():
-                number = self.db.execute(
-                    "INSERT INTO sources(name, forget_before) VALUES(?, 0) RETURNING id", (name,)
-                ).fetchone()[0]
+                inserted = self.db.execute("INSERT INTO sources(name, forget_before) VALUES(?, 0)", (name,))
+                number = inserted.lastrowid or 0
             self.state.sources[name] = number
         return number
 
@@ -256,13 +222,14 @@ class Store:
             self._put_checkpoint(source, born.time, now, commit.checkpoint, pack_ends(vouched))
         if commit.seen and commit.seen.digests:
             seen = commit.seen
-            row = source, seen.newest, seen.oldest, now, pack_ends(ends), seen.digests
+            row = source, _integer(seen.newest), _integer(seen.oldest), now, pack_ends(ends), seen.digests
             self.db.execute(
                 "INSERT INTO seen(source, newest, oldest, stored, ends, digests, sum) VALUES(?,?,?,?,?,?,?)",
                 (*row, seal(*row)),
             )
         if commit.forget_before is not None:
-            self.db.execute("UPDATE sources SET forget_before=? WHERE id=?", (commit.forget_before, source))
+            before = _integer(commit.forget_before)
+            self.db.execute("UPDATE sources SET forget_before=? WHERE id=?", (before, source))
         return born
 
     def _put_checkpoint(self, source: int, born: int, now: int, value: bytes | None, ends: str) -> None:
@@ -276,31 +243,14 @@ class Store:
 
     def _bury(self, dead: Sequence[DeadLetter]) -> None:
         for letter in dead:
-            row = (
-                letter.pipeline, letter.component, int(letter.exporter), letter.uid, letter.reason, letter.answer,
-                letter.attempts, letter.time, letter.payload,
-            )  # fmt: skip
+            uid, reason, answer = _text(letter.uid), _text(letter.reason), _text(letter.answer)
+            who = letter.pipeline, letter.component, int(letter.exporter)
+            row = (*who, uid, reason, answer, letter.attempts, letter.time, letter.payload)
             self.db.execute(
                 "INSERT INTO dead_letters(pipeline, component, exporter, uid, reason, answer, attempts, time,"
                 " payload, sum) VALUES(?,?,?,?,?,?,?,?,?,?)",
                 (*row, seal(*row)),
             )
-
-    def _entries(self, log: Log, place: int) -> Iterator[tuple[int, int, bytes | None]]:
-        """Entries of a log from the one that holds `place` on, one after the other; None for a gap."""
-        base = log.id << PLACE_BITS
-        rows = self.db.execute(
-            "SELECT place, count, sum, payload FROM entries WHERE place < ?3 AND place >= coalesce("
-            "(SELECT max(place) FROM entries WHERE place <= ?1 AND place >= ?2), ?1) ORDER BY place",
-            (base | place, base, base + (1 << PLACE_BITS)),
-        )
-        for key, count, total, payload in rows:
-            first = key - base
-            if seal(key, count, payload) != total or first > place:
-                raise Damage(f"entry of log {log.name} at {place}")
-            if first + count > place:
-                place = first + count
-                yield first, count, self._unpack.decompress(payload) if payload else None
 
     def _delete_read(self, log: Log, low: int, limit: int) -> list[tuple[int, int, int]]:
         if low <= log.start:
@@ -335,37 +285,11 @@ class Store:
         return log, reader.place
 
 
-def newest_checkpoints(db: sqlite3.Connection, name: str | None = None) -> list[Checkpoint]:
-    """The newest checkpoint of every source, or of one, by name."""
-    rows = db.execute(
-        "SELECT s.name, c.source, c.born, c.time, c.value, c.ends, c.sum FROM checkpoints c"
-        " JOIN sources s ON s.id = c.source WHERE (?1 IS NULL OR s.name = ?1)"
-        " AND c.born = (SELECT max(born) FROM checkpoints WHERE source = c.source) ORDER BY s.name",
-        (name,),
-    ).fetchall()
-    for row in rows:
-        if seal(*row[1:6]) != row[6]:
-            raise Damage(f"checkpoint of {row[0]}")
-    return [Checkpoint(row[0], row[4], row[3]) for row in rows if row[4] is not None]
+def _integer(number: int) -> int:
+    """What SQLite can hold: times of events are whatever somebody sent."""
+    return max(-(2**63), min(number, 2**63 - 1))
 
 
-@dataclass
-class _Room:
-    """What the limits of one read still allow, in records and bytes."""
-
-    records: int
-    size: int
-    empty: bool = True
-
-    def take(self, first: int, count: int, payload: bytes, start: int) -> Chunk | None:
-        """As much of one entry, from its record `start` on, as fits; the very first record always does."""
-        fit = min(self.records, self.size * count // max(len(payload), 1))
-        stop = min(count, start + fit)
-        if stop <= start:
-            if not self.empty:
-                return None
-            stop = start + 1
-        self.empty = False
-        self.records -= stop - start
-        self.size -= len(payload) * (stop - start) // count
-        return Chunk(first + start, payload, start, stop, whole=start == 0 and stop == count)
+def _text(text: str) -> str:
+    """What SQLite can hold: lone surrogates in their text form."""
+    return text.encode("utf-8", "backslashreplace").decode()

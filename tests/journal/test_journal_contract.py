@@ -248,6 +248,16 @@ async def test_a_log_may_have_any_name(bench: Bench):
     assert await drain(journal, cursor) == ["1"]
 
 
+async def test_times_and_texts_that_somebody_made_up_are_stored(bench: Bench):
+    journal = await bench.open()
+    commit = Commit("source", b"c", Seen(b"d" * 16, -(10**40), 10**40), forget_before=10**40)
+    letter = DeadLetter("logs", "x", "uid\ud800\x00", "r\udfff", "a\ud83d", 1, 7, b"p")
+    await journal.append([], commit, [letter])
+    assert await journal.seen("source", 2**62) == b"d" * 16
+    [kept] = [each async for each in journal.dead_letters()]
+    assert (kept.uid, kept.reason, kept.answer) == ("uid\\ud800\x00", "r\\udfff", "a\\ud83d")
+
+
 def test_the_lock_outlives_no_process(tmp_path: Path):
     lock = Lock(tmp_path / "shipper.db")
     lock.release()
