@@ -86,13 +86,26 @@ def _lifted(record: Record) -> Record:
 
 
 def _attributes(data: bytes, at: int, end: int, tag: int, depth: int = 1) -> dict[str, Any]:
-    return dict([_key_value(data, a, b, depth) for t, _, a, b in fields(data, at, end) if t == tag])
+    """The KeyValues among the fields of a message."""
+    found: dict[str, Any] = {}
+    while at < end and data[at] == tag:
+        size, start = data[at + 1], at + 2
+        if size >= _SHORT:
+            size, start = read_varint(data, at + 1)
+        at = start + size
+        if at > end:
+            raise ValueError("a field is longer than its message")
+        key, value = _key_value(data, start, at, depth)
+        found[key] = value
+    if at < end:  # fields of others in between
+        found |= [_key_value(data, a, b, depth) for t, _, a, b in fields(data, at, end) if t == tag]
+    return found
 
 
 def _key_value(data: bytes, at: int, end: int, depth: int) -> tuple[str, Any]:
-    if end - at < _SHORT and data[at : at + 1] == b"\x0a":
+    if 4 <= end - at < _SHORT and data[at] == 0x0A:
         split = at + 2 + data[at + 1]
-        if data[split : split + 1] == b"\x12" and split + 2 + data[split + 1] == end:
+        if split + 1 < end and data[split] == 0x12 and split + 2 + data[split + 1] == end:
             return data[at + 2 : split].decode("utf-8", "replace"), _any(data, split + 2, end, depth)
     key, value = "", None
     for tag, _, start, stop in fields(data, at, end):
@@ -108,8 +121,12 @@ def _any(data: bytes, at: int, end: int, depth: int) -> Any:
         return None
     if depth > _MAX_DEPTH:
         raise ValueError(f"values nested deeper than {_MAX_DEPTH}")
-    if data[at] == 0x0A and end - at < _SHORT and at + 2 + data[at + 1] == end:
-        return data[at + 2 : end].decode("utf-8", "replace")
+    kind = data[at]
+    if 2 <= end - at < _SHORT:
+        if kind == 0x0A and at + 2 + data[at + 1] == end:
+            return data[at + 2 : end].decode("utf-8", "replace")
+        if kind == 0x18 and read_varint(data, at + 1)[1] == end:
+            return _signed(data, at + 1, end, depth)
     value: Any = None
     for tag, _, start, stop in fields(data, at, end):
         if tag in _VALUES:

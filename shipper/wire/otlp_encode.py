@@ -16,13 +16,12 @@ from shipper.wire.protobuf import VARINTS, framed, varint
 #: Deeper values become JSON text: protobuf libraries refuse messages nested over 100 deep, a level takes three.
 MAX_DEPTH: Final = 20
 
-_CACHED_KEYS: Final = 4096
-_CACHED_KEY_SIZE: Final = 128
-_CACHED_SEVERITIES: Final = 64
+_CACHED: Final = 4096
+_CACHED_SIZE: Final = 128
 _SHORT: Final = 2048
 """What is shorter than this finds the tags and lengths around it in a table."""
 
-_STRINGS: Final = tuple(framed(b"\x12", b"\x0a" + VARINTS[n] + b"x" * n)[:-n or None] for n in range(_SHORT))
+_STRINGS: Final = tuple(framed(b"\x12", b"\x0a" + VARINTS[n] + b"x" * n)[: -n or None] for n in range(_SHORT))
 _INTS: Final = tuple(bytes((0x12, n + 1, 0x18)) for n in range(11))
 _TRUE: Final = b"\x12\x02\x10\x01"
 _FALSE: Final = b"\x12\x02\x10\x00"
@@ -32,10 +31,13 @@ _IN_RECORD: Final = tuple(b"\x32" + VARINTS[n] for n in range(_SHORT))
 
 _INT64_MAX: Final = 2**63 - 1
 _INT64_MIN: Final = -(2**63)
+_UINT64_MAX: Final = 2**64 - 1
 _double = struct.Struct("<d").pack
-_fixed64 = struct.Struct("<Q").pack
+_tagged64 = struct.Struct("<BQ").pack
 
+#: Fields for keys, event names and severities that were met before.
 _keys: dict[str, bytes] = {}
+_names: dict[str, bytes] = {}
 _severities: dict[tuple[int, str], bytes] = {}
 
 
@@ -63,28 +65,36 @@ def _record(record: Record, body: bytes) -> tuple[bytes, ...]:
     attributes = record.attributes
     if UID in attributes:
         attributes = {key: value for key, value in attributes.items() if key != UID}
-    number, text = record.severity_number, record.severity_text
-    parts = (
-        b"\x09" + _time(record.timestamp) if record.timestamp else b"",
-        _severities.get((number, text)) or _severity(number, text),
-        body,
-        _pairs({UID: record.uid}, _IN_RECORD, b"\x32", 1),
-        _pairs(attributes, _IN_RECORD, b"\x32", 1),
-        b"\x59" + _time(record.observed) if record.observed else b"",
-        framed(b"\x62", _text(record.event_name)) if record.event_name else b"",
-    )
-    return b"\x12", varint(sum(map(len, parts))), *parts
+    number, text, name = record.severity_number, record.severity_text, record.event_name
+    head = _time(0x09, record.timestamp) + (_severities.get((number, text)) or _severity(number, text))
+    pairs = _pairs({UID: record.uid, **attributes}, _IN_RECORD, b"\x32", 1)
+    tail = _time(0x59, record.observed) + (_names.get(name) or _name(name))
+    length = len(head) + len(body) + len(pairs) + len(tail)
+    return b"\x12" + varint(length) + head, body, pairs, tail
 
 
 def _severity(number: int, text: str) -> bytes:
     field = (b"\x10" + varint(number) if number else b"") + (framed(b"\x1a", _text(text)) if text else b"")
-    if len(_severities) < _CACHED_SEVERITIES:
-        _severities[number, text] = field
+    return _remember(_severities, (number, text), field)
+
+
+def _name(name: str) -> bytes:
+    return _remember(_names, name, framed(b"\x62", _text(name)) if name else b"")
+
+
+def _remember(cache: dict[Any, bytes], key: Any, field: bytes) -> bytes:
+    """Only what is short, and only so much: a flood of made-up names can't fill the memory."""
+    if len(field) <= _CACHED_SIZE:
+        if len(cache) >= _CACHED:
+            cache.clear()
+        cache[key] = field
     return field
 
 
-def _time(nanoseconds: int) -> bytes:
-    return _fixed64(min(max(nanoseconds, 0), 0xFFFFFFFFFFFFFFFF))
+def _time(tag: int, nanoseconds: int) -> bytes:
+    if 0 < nanoseconds <= _UINT64_MAX:
+        return _tagged64(tag, nanoseconds)
+    return _tagged64(tag, _UINT64_MAX) if nanoseconds > 0 else b""
 
 
 def _map_body(body: Any) -> bytes:
@@ -104,15 +114,10 @@ def _text(text: str) -> bytes:
 
 
 def _key(key: Any) -> bytes:
-    """The `key` field of a KeyValue. Remembered if short; a flood of made-up keys can't fill the memory."""
-    prefix = framed(b"\x0a", _text(key if isinstance(key, str) else str(key)))
-    if prefix == b"\x0a\x00":
-        return b""
-    if len(prefix) <= _CACHED_KEY_SIZE and isinstance(key, str):
-        if len(_keys) >= _CACHED_KEYS:
-            _keys.clear()
-        _keys[key] = prefix
-    return prefix
+    """The `key` field of a KeyValue; nothing for an empty key."""
+    if not isinstance(key, str):
+        return _key(str(key))
+    return _remember(_keys, key, framed(b"\x0a", _text(key)) if key else b"")
 
 
 def _pairs(values: Mapping[Any, Any], leads: tuple[bytes, ...], tag: bytes, depth: int) -> bytes:
@@ -129,6 +134,9 @@ def _pairs(values: Mapping[Any, Any], leads: tuple[bytes, ...], tag: bytes, dept
                 raw = _text(value)
             size = len(raw)
             pair = prefix + _STRINGS[size] + raw if size < _SHORT else prefix + _long_string(raw)
+        elif type(value) is int and _INT64_MIN <= value <= _INT64_MAX:
+            raw = varint(value)
+            pair = prefix + _INTS[len(raw)] + raw
         else:
             pair = prefix + _tail(value, depth)
         size = len(pair)
@@ -149,9 +157,6 @@ def _tail(value: Any, depth: int) -> bytes:
         return _TRUE
     if value is False:
         return _FALSE
-    if type(value) is int and _INT64_MIN <= value <= _INT64_MAX:
-        raw = varint(value)
-        return _INTS[len(raw)] + raw
     return framed(b"\x12", _any(value, depth))
 
 

@@ -24,14 +24,14 @@ def varint(number: int) -> bytes:
     """A number of up to 64 bits; negative ones as their two's complement."""
     if 0 <= number < _TABLE:
         return VARINTS[number]
-    if 0 < number < _SQUARE:
-        return _LOW[number & 0x3FFF] + VARINTS[number >> 14]
-    number &= 0xFFFFFFFFFFFFFFFF
-    out = b""
+    low = _LOW[number & 0x3FFF]
+    if 0 <= number < 1 << 28:
+        return low + VARINTS[number >> 14]
+    number = number >> 14 & 0x3FFFFFFFFFFFF
     while number >= _TABLE:
-        out += _LOW[number & 0x3FFF]
+        low += _LOW[number & 0x3FFF]
         number >>= 14
-    return out + VARINTS[number]
+    return low + VARINTS[number]
 
 
 def framed(tag: bytes, content: bytes) -> bytes:

@@ -288,6 +288,26 @@ def test_a_damaged_payload_is_a_value_error_at_worst(batch: list[Record], at: in
         return
 
 
+@given(values, values)
+@settings(deadline=None, max_examples=40)
+def test_of_several_values_the_last_one_counts(first: Any, second: Any) -> None:
+    """As protobuf merges a oneof that was sent twice; the library is the oracle."""
+    both = any_value(first).SerializeToString() + any_value(second).SerializeToString()
+    payload = ld(0x0A, ld(0x12, ld(0x12, ld(0x32, ld(0x0A, b"k") + ld(0x12, both)))))
+    expected = AnyValue.FromString(both)
+    assert otlp.decode(payload)[0].record.attributes.keys() == {"k"}
+    if not isinstance(second, (dict, list)) and second is not None:
+        assert any_value(otlp.decode(payload)[0].record.attributes["k"]) == expected
+
+
+def test_fields_of_later_versions_between_attributes_are_skipped() -> None:
+    """A resource's dropped_attributes_count, say, or an entity reference."""
+    pair = ld(0x0A, ld(0x0A, b"a") + ld(0x12, ld(0x0A, b"b")))
+    other = ld(0x0A, ld(0x0A, b"c") + ld(0x12, b"\x18\x05"))
+    payload = ld(0x0A, ld(0x0A, pair + b"\x10\x07" + ld(0x1A, b"x") + other) + ld(0x12, ld(0x12, b"")))
+    assert otlp.decode(payload)[0].resource == {"a": "b", "c": 5}
+
+
 def test_values_of_strangers_nested_without_end_are_refused() -> None:
     value = any_value("end")
     payload = value.SerializeToString()
