@@ -115,7 +115,7 @@ MATCH = ("rules", 0, "match")
             faulty({"a|expand": "%gone%"}),
             (*MATCH, "a|expand"),
             "unknown-list",
-            "no list named gone in `lists` (known: none)",
+            "no list named gone in `lists` (known: allowed_oauth_applications)",
         ),
         (
             faulty({"a": []}),

@@ -24,7 +24,7 @@ BUILT_IN: Final = ("github-default", "github-recommended")
 """The sets of rules that come with the shipper."""
 
 ALLOWED_OAUTH_APPLICATIONS: Final = "allowed_oauth_applications"
-"""The list of names that the built-in rule unknown-oauth-application lets pass."""
+"""The list of names that the built-in rule unknown-oauth-application lets pass; empty where none is given."""
 
 
 class RuleConfig(ConfigModel):
@@ -103,7 +103,7 @@ class Ruleset:
 def read_rules(config: Config, paths: Paths) -> Ruleset:
     """The rules of a configuration with all their problems."""
     found = Ruleset()
-    lists = dict(_read_lists(config, paths, found.problems))
+    lists = {ALLOWED_OAUTH_APPLICATIONS: [], **dict(_read_lists(config, paths, found.problems))}
     for place, rule in enumerate(config.rules):
         _add(found, rule, ("rules", place), lists)
     sigma = read_sigma_files(config.sigma, paths, lists, config.default_severity)
@@ -116,7 +116,7 @@ def read_rules(config: Config, paths: Paths) -> Ruleset:
             found.problems.append(Problem(("use", place), "unknown-set", message))
             continue
         for rule in built_in(name):
-            _add(found, rule, ("use", place), {ALLOWED_OAUTH_APPLICATIONS: [], **lists})
+            _add(found, rule, ("use", place), lists)
     return found
 
 
