@@ -75,9 +75,13 @@ def set_aside(path: Path, now: int) -> Path:
     while target.exists():
         number += 1
         target = beside(path, f".damaged-{stamp}-{number}")
-    for suffix in ("", "-wal", "-shm"):
-        if beside(path, suffix).exists():
-            beside(path, suffix).rename(beside(target, suffix))
+    wal_file = beside(path, "-wal")
+    if path.exists():
+        path.rename(target)
+    if wal_file.exists() and wal_file.stat().st_size:
+        wal_file.rename(beside(target, "-wal"))
+    wal_file.unlink(missing_ok=True)
+    beside(path, "-shm").unlink(missing_ok=True)
     return target
 
 

@@ -53,8 +53,8 @@ class Found:
     def summary(self) -> str:
         """The same for people."""
         return (
-            f"{self.records} waiting records and {self.checkpoints} checkpoints were carried over,"
-            f" {self.lost} records will be asked for again"
+            f"{self.records} waiting records and {self.checkpoints} checkpoints were carried over;"
+            " what is missing is asked for again"
         )
 
 
