@@ -19,10 +19,9 @@ RUN python -m venv /opt/shipper \
     && /opt/shipper/bin/pip install --no-compile . \
     && /opt/shipper/bin/pip uninstall --yes pip \
     && /opt/shipper/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/shipper/lib \
-    && mkdir -p /rootfs/opt /rootfs/etc/shipper /rootfs/var/lib/shipper \
+    && mkdir -p /rootfs/opt /rootfs/etc/shipper /data \
     && mv /opt/shipper /rootfs/opt/shipper \
-    && chown 65532:65532 /rootfs/var/lib/shipper \
-    && find /rootfs -exec touch --no-dereference --date="@${SOURCE_DATE_EPOCH}" {} +
+    && find /rootfs /data -exec touch --no-dereference --date="@${SOURCE_DATE_EPOCH}" {} +
 
 FROM ${BASE}
 ARG VERSION=0.1.0
@@ -33,6 +32,7 @@ LABEL org.opencontainers.image.title="github-log-shipper" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /rootfs/ /
+COPY --from=build --chown=65532:65532 /data /var/lib/shipper
 ENV PATH=/opt/shipper/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

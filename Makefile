@@ -22,6 +22,7 @@ test: setup ## all that needs only Python
 
 interop: setup ## the same against real servers, which it installs and starts itself
 	tests/interop/install.sh
+	tests/helm/install.sh
 	$(BIN)/pytest -m interop
 
 lint: setup

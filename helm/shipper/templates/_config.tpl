@@ -35,15 +35,15 @@ token_file: /var/run/secrets/shipper/{{ .tokenKey }}
 {{- $storage := default dict (get (default dict .Values.config.extensions) "storage") -}}
 extensions:
   storage:
-    type: {{ default "sqlite" $storage.type }}
+    type: {{ default "sqlite" $storage.type | quote }}
     {{- if ne (default "" $storage.type) "memory" }}
     path: {{ default "/var/lib/shipper/shipper.db" $storage.path | quote }}
     {{- end }}
   {{- if include "shipper.elects" . }}
   k8s_leader_elector:
     auth_type: serviceAccount
-    lease_name: {{ include "shipper.leaseName" . }}
-    lease_namespace: {{ .Release.Namespace }}
+    lease_name: {{ include "shipper.leaseName" . | quote }}
+    lease_namespace: {{ .Release.Namespace | quote }}
     lease_duration: {{ .Values.leaderElection.leaseDurationSeconds }}s
     renew_deadline: {{ .Values.leaderElection.renewDeadlineSeconds }}s
     retry_period: {{ .Values.leaderElection.retryPeriodSeconds }}s

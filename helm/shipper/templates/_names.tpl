@@ -16,9 +16,9 @@
 {{- end }}
 
 {{- define "shipper.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "shipper.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/component: {{ default "shipper" .component }}
+app.kubernetes.io/name: {{ include "shipper.name" . | quote }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+app.kubernetes.io/component: {{ default "shipper" .component | quote }}
 {{- end }}
 
 {{- define "shipper.podLabels" -}}
@@ -29,10 +29,10 @@ app.kubernetes.io/component: {{ default "shipper" .component }}
 {{- end }}
 
 {{- define "shipper.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" | quote }}
 {{ include "shipper.selectorLabels" . }}
 app.kubernetes.io/version: {{ default .Chart.AppVersion .Values.image.tag | trunc 63 | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 {{- with .Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
@@ -40,8 +40,8 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{/* metadata of an object: dict "root" . "name" NAME, and optionally "labels" and "annotations". */}}
 {{- define "shipper.metadata" -}}
-name: {{ .name }}
-namespace: {{ .root.Release.Namespace }}
+name: {{ .name | quote }}
+namespace: {{ .root.Release.Namespace | quote }}
 labels:
   {{- include "shipper.labels" .root | nindent 2 }}
   {{- with .labels }}

@@ -1,7 +1,7 @@
 {{/* Environment of every container that reads the configuration. */}}
 {{- define "shipper.env" -}}
 {{- range $name, $value := .Values.env }}
-- name: {{ $name }}
+- name: {{ $name | quote }}
   {{- if kindIs "map" $value }}
   valueFrom:
     {{- toYaml $value | nindent 4 }}
@@ -49,25 +49,25 @@
 {{- $prefix := .Values.sidecar.volumePrefix -}}
 - name: {{ $prefix }}-config
   configMap:
-    name: {{ default (include "shipper.configMapName" .) .configMap }}
+    name: {{ default (include "shipper.configMapName" .) .configMap | quote }}
 - name: {{ $prefix }}-tmp
   emptyDir:
     sizeLimit: 64Mi
 {{- with .Values.github.existingSecret }}
 - name: {{ $prefix }}-github
   secret:
-    secretName: {{ . }}
+    secretName: {{ . | quote }}
 {{- end }}
 {{- with .Values.ca }}
 {{- if .existingConfigMap }}
 - name: {{ $prefix }}-ca
   configMap:
-    name: {{ .existingConfigMap }}
+    name: {{ .existingConfigMap | quote }}
     items: [{key: {{ .key | quote }}, path: ca.crt}]
 {{- else if .existingSecret }}
 - name: {{ $prefix }}-ca
   secret:
-    secretName: {{ .existingSecret }}
+    secretName: {{ .existingSecret | quote }}
     items: [{key: {{ .key | quote }}, path: ca.crt}]
 {{- end }}
 {{- end }}
@@ -93,10 +93,10 @@
 - name: {{ .Values.sidecar.volumePrefix }}-data
   {{- if .Values.persistence.existingClaim }}
   persistentVolumeClaim:
-    claimName: {{ .Values.persistence.existingClaim }}
+    claimName: {{ .Values.persistence.existingClaim | quote }}
   {{- else }}
   emptyDir:
-    sizeLimit: {{ .Values.persistence.emptyDirSizeLimit }}
+    sizeLimit: {{ .Values.persistence.emptyDirSizeLimit | quote }}
   {{- end }}
 {{- end }}
 
@@ -107,7 +107,7 @@
 {{/* An HTTP probe: dict "path" PATH "settings" MAP. */}}
 {{- define "shipper.probe" -}}
 httpGet:
-  path: {{ .path }}
+  path: {{ .path | quote }}
   port: shipper-admin
 {{- with .settings }}
 {{ toYaml . }}
@@ -116,9 +116,9 @@ httpGet:
 
 {{/* The shipper's container, as a mapping; `nativeSidecar` in the context makes it a native sidecar. */}}
 {{- define "shipper.container" -}}
-name: {{ .Values.sidecar.name }}
+name: {{ .Values.sidecar.name | quote }}
 image: {{ include "shipper.image" . | quote }}
-imagePullPolicy: {{ .Values.image.pullPolicy }}
+imagePullPolicy: {{ .Values.image.pullPolicy | quote }}
 {{- if .nativeSidecar }}
 restartPolicy: Always
 {{- end }}
@@ -150,9 +150,9 @@ ports:
     containerPort: {{ .Values.metricsPort }}
     protocol: TCP
   {{- range .Values.extraPorts }}
-  - name: {{ .name }}
+  - name: {{ .name | quote }}
     containerPort: {{ .port }}
-    protocol: {{ default "TCP" .protocol }}
+    protocol: {{ default "TCP" .protocol | quote }}
   {{- end }}
 startupProbe:
   {{- include "shipper.probe" (dict "path" "/livez" "settings" .Values.startupProbe) | nindent 2 }}
@@ -168,7 +168,7 @@ securityContext:
   {{- toYaml .Values.securityContext | nindent 2 }}
 terminationMessagePolicy: FallbackToLogsOnError
 volumeMounts:
-  - name: {{ include "shipper.dataVolumeName" . }}
+  - name: {{ include "shipper.dataVolumeName" . | quote }}
     mountPath: /var/lib/shipper
   {{- include "shipper.readMounts" . | nindent 2 }}
   {{- if include "shipper.elects" . }}
@@ -184,7 +184,7 @@ volumeMounts:
 {{- if index $.Values.preflight $command }}
 - name: {{ $.Values.sidecar.name }}-{{ $command }}
   image: {{ include "shipper.image" $ | quote }}
-  imagePullPolicy: {{ $.Values.image.pullPolicy }}
+  imagePullPolicy: {{ $.Values.image.pullPolicy | quote }}
   command: [shipper]
   args: [{{ $command }}, --config=/etc/shipper/pipelines.yaml]
   workingDir: /tmp
@@ -228,17 +228,17 @@ affinity:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .Values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with .Values.runtimeClassName }}
-runtimeClassName: {{ . }}
+runtimeClassName: {{ . | quote }}
 {{- end }}
 {{- with .Values.hostAliases }}
 hostAliases:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .Values.dnsPolicy }}
-dnsPolicy: {{ . }}
+dnsPolicy: {{ . | quote }}
 {{- end }}
 {{- with .Values.dnsConfig }}
 dnsConfig:
@@ -257,7 +257,7 @@ metadata:
     {{- toYaml . | nindent 4 }}
   {{- end }}
 spec:
-  serviceAccountName: {{ include "shipper.serviceAccountName" . }}
+  serviceAccountName: {{ include "shipper.serviceAccountName" . | quote }}
   automountServiceAccountToken: false
   enableServiceLinks: false
   terminationGracePeriodSeconds: {{ include "shipper.terminationGracePeriodSeconds" . }}
