@@ -13,6 +13,8 @@ COMMANDS: Final[dict[str, str]] = {
     "validate": "shipper.cli.validate:validate",
     "test": "shipper.cli.test:test",
     "explain": "shipper.cli.explain:explain",
+    "tap": "shipper.cli.tap:tap",
+    "top": "shipper.cli.top:top",
     "graph": "shipper.cli.graph:graph",
     "simulate": "shipper.cli.simulate:simulate",
     "config": "shipper.cli.config:config",

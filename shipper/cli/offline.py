@@ -45,7 +45,7 @@ def load_offline(path: Path, env: Mapping[str, str] | None = None) -> tuple[Load
             raise invalid from None
 
 
-def load_offline_or_exit(path: Path) -> Loaded:
+def load_offline_or_exit(path: Path, *, quiet: bool = False) -> Loaded:
     """The same; variables that are not set are told, and where the file is wrong, every fault and exit code 78."""
     try:
         loaded, unset = load_offline(path)
@@ -53,7 +53,7 @@ def load_offline_or_exit(path: Path) -> Loaded:
         tell(invalid.diagnostics)
         sys.exit(BAD_CONFIGURATION)
     logging.getLogger("shipper").addHandler(logging.NullHandler())  # what parts would log is shown as a result
-    if unset:
+    if unset and not quiet:
         verb = "is" if len(unset) == 1 else "are"
         click.echo(
             f"note: {', '.join(unset)} {verb} not set; nothing is connected to, so that is fine here", err=True

@@ -19,7 +19,14 @@ def safe_json(value: Any) -> str:
         text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
     except (TypeError, ValueError, RecursionError):
         text = json.dumps(value, indent=2, default=str)
-    return "".join(char if char.isprintable() or char == "\n" else _escaped(char) for char in text)
+    return "\n".join(harmless(line) for line in text.split("\n"))
+
+
+def harmless(line: str) -> str:
+    r"""A line of JSON in which all that is not printable is written as `\uXXXX`, which means the same."""
+    if line.isprintable():
+        return line
+    return "".join(char if char.isprintable() else _escaped(char) for char in line)
 
 
 def _escaped(char: str) -> str:

@@ -1,4 +1,4 @@
-"""The admin endpoint: `/livez`, `/readyz`, `/status`, for probes and people on this machine."""
+"""The admin endpoint: `/livez`, `/readyz`, `/status`, `/tap`, for probes and people on this machine."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -8,6 +8,8 @@ import orjson
 from aiohttp import web
 
 from shipper.core.telemetry import Health, State
+from shipper.service.tap import Taps
+from shipper.service.tapping import tapping
 
 
 def _time(nanoseconds: int) -> str:
@@ -33,8 +35,8 @@ def readiness(health: Health, *, verbose: bool) -> tuple[int, dict[str, Any]]:
     return (503 if unready else 200), body
 
 
-def admin_app(health: Health, status: Callable[[], dict[str, Any]]) -> web.Application:
-    """The application. `status` gives what `/status` shows beside the components' states."""
+def admin_app(health: Health, status: Callable[[], dict[str, Any]], taps: Taps | None = None) -> web.Application:
+    """The application. `status` gives what `/status` shows beside the components' states, `taps` what flows."""
 
     async def livez(_request: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -50,6 +52,8 @@ def admin_app(health: Health, status: Callable[[], dict[str, Any]]) -> web.Appli
     app.router.add_get("/livez", livez)
     app.router.add_get("/readyz", readyz)
     app.router.add_get("/status", show)
+    if taps:
+        tapping(app, taps)
     return app
 
 

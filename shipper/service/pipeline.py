@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from shipper.core.batch import Batch
 from shipper.core.clock import Clock
@@ -10,6 +11,9 @@ from shipper.core.journal import DeadLetter, Entry, Journal, dead_letter_log
 from shipper.core.record import Record
 from shipper.core.telemetry import Meter
 from shipper.wire import otlp
+
+#: The stage in front of every processor.
+RECEIVED: Final = "received"
 
 #: Told of every batch after each stage, for `shipper tap`: pipeline, stage, records.
 Tap = Callable[[str, str, Sequence[Record]], None]
@@ -31,7 +35,7 @@ class Pipeline:
     def process(self, batch: Batch) -> tuple[list[Entry], list[DeadLetter]]:
         """What the journal must take for `batch`. The batch's records are changed: give each pipeline its own."""
         records = list(batch.records)
-        self._tap("received", records)
+        self._tap(RECEIVED, records)
         dead: list[DeadLetter] = []
         for name, processor in self.processors:
             records = processor(records)

@@ -18,6 +18,7 @@ from shipper.service.listeners import Listeners
 from shipper.service.logs import Mask
 from shipper.service.metrics import metrics_app
 from shipper.service.status import status
+from shipper.service.tap import Taps
 
 log = logging.getLogger(__name__)
 
@@ -64,6 +65,8 @@ class Service:
         self._options = options
         self._mask = mask
         self._listeners = Listeners()
+        self._taps = Taps(services.clock)
+        self._taps.attach(generation.pipelines)
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._reload = asyncio.Event()
@@ -164,12 +167,14 @@ class Service:
             return
         await former.close()
         self.generation = built
+        self._taps.attach(built.pipelines)
         try:
             await built.start()
         except ShipperError as error:
             await built.close()
             self._refuse(error)
             self.generation = Generation(former.loaded, self._services)
+            self._taps.attach(self.generation.pipelines)
             await self.generation.start()
         else:
             self._services.meter.count("shipper_config_reloads", result="ok")
@@ -185,7 +190,7 @@ class Service:
     async def _listen(self, loaded: Loaded) -> None:
         admin, metrics = loaded.admin, loaded.telemetry.metrics
         status, meter, health = self._status, self._services.meter, self._services.health
-        await self._listeners.put("admin", admin, lambda: admin_app(health, status))
+        await self._listeners.put("admin", admin, lambda: admin_app(health, status, self._taps))
         await self._listeners.put("metrics", metrics, lambda: metrics_app(meter))
 
     async def _watch(self) -> None:
