@@ -11,6 +11,9 @@ from shipper.testing.samples import make_record, make_window
 #: Seconds after which an attempt hangs.
 _PATIENCE: Final = 15.0
 
+#: Seconds a backend may take to read what was delivered to it.
+_READING: Final = 2.0
+
 
 class Backend(Protocol):
     """The other end, as `check_exporter` needs it: yours, over a real socket."""
@@ -39,11 +42,11 @@ async def check_exporter(exporter: Exporter, backend: Backend) -> None:
     async with exporter:
         backend.accept()
         await _export(exporter, first)
-        _expect(backend.uids(), [each.record.uid for each in first.records])
+        await _expect(backend, [each.record.uid for each in first.records])
         await _check_failure(exporter, backend, second)
         backend.accept()
         await _export(exporter, second)
-        _expect(backend.uids(), [each.record.uid for window in (first, second) for each in window.records])
+        await _expect(backend, [each.record.uid for window in (first, second) for each in window.records])
 
 
 async def _check_failure(exporter: Exporter, backend: Backend, window: Window) -> None:
@@ -71,7 +74,13 @@ async def _export(exporter: Exporter, window: Window) -> None:
         raise AssertionError(f"export neither returned nor raised within {_PATIENCE:.0f} s") from error
 
 
-def _expect(found: Sequence[str], expected: Sequence[str]) -> None:
+async def _expect(backend: Backend, expected: Sequence[str]) -> None:
+    """What the backend took; where nothing is answered, as in syslog, it may still be reading."""
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _READING
+    while len(backend.uids()) < len(expected) and loop.time() < until:  # noqa: ASYNC110 - backends are others'
+        await asyncio.sleep(0.01)
+    found = backend.uids()
     missing = [uid for uid in expected if uid not in found]
     assert not missing, f"records were lost: {missing}"
     assert len(found) == len(expected), f"records were doubled or made up: {list(found)}"
