@@ -19,14 +19,19 @@ _HABITS: Final = {
     ("extensions", "healthcheckv2"): "probes are service.admin",
     ("extensions", "file_storage"): "it is called storage",
     ("service", "extensions"): "extensions need not be listed; what is defined is used",
+    ("exporters", "*", "sending_queue"): "what waits is in the journal: extensions.storage.max_size",
+    ("service", "telemetry", "metrics", "address"): "it is called endpoint",
+    ("service", "telemetry", "metrics", "readers"): "write endpoint for Prometheus, otlp for a push",
+    ("service", "telemetry", "metrics", "level"): "all metrics are shown; write `metrics: false` for none",
+    ("service", "telemetry", "logs", "encoding"): "it is called format",
     ("connectors",): "there are no connectors; a receiver may stand in several pipelines",
 }
 
 
 def hint(problem: Problem) -> Problem:
     """The same problem, with the name the thing has here where it is a Collector's."""
-    steps = [str(step).partition("/")[0] for step in problem.loc]
-    said = _HABITS.get(tuple(steps))
+    steps = tuple(str(step).partition("/")[0] for step in problem.loc)
+    said = _HABITS.get(steps) or _HABITS.get((*steps[:1], "*", *steps[2:]))
     if said is None or problem.code not in ("unknown-key", "unknown-component"):
         return problem
     return replace(problem, message=f"{problem.message.partition(' (did')[0].partition(';')[0]}; {said}")

@@ -1,6 +1,7 @@
 """Loads a configuration: the file, its expansions, its models, its components' own checks; all faults at once."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -158,7 +159,7 @@ class _Loading:
         if component is None:
             return None
         config, problems = validate(component.config, node)
-        self._report(loc, problems)
+        self._report((), (hint(replace(problem, loc=(*loc, *problem.loc))) for problem in problems))
         failed = any(scalar.failed for _, scalar in nodes.scalars(node))
         if config is None or failed:
             return None

@@ -285,6 +285,13 @@ def test_what_components_quote_is_masked(faults: Faults) -> None:
     ]
 
 
+def test_a_password_inside_an_address_is_masked(faults: Faults) -> None:
+    rules = "{rules: [{name: a, match: {action: 'bad https://me:hunter2@example.com/x'}}]}"
+    assert [d.message for d in faults(with_parts(rules=rules))] == [
+        "no pattern: {'action': 'bad https://***@example.com/x'}"
+    ]
+
+
 def test_secrets_are_known_for_the_log(load_text: Load, tmp_path: Path) -> None:
     """Those that a model or a variable's name says are secrets; both the whole value and what was put into it."""
     text = with_parts().replace(
