@@ -9,6 +9,7 @@ from shipper import __version__
 
 #: Every subcommand, in the order in which people meet them.
 COMMANDS: Final[dict[str, str]] = {
+    "init": "shipper.cli.init:init",
     "run": "shipper.cli.run:run",
     "validate": "shipper.cli.validate:validate",
     "test": "shipper.cli.test:test",

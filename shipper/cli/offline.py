@@ -15,8 +15,8 @@ from shipper.config import Diagnostic, Invalid, Loaded
 from shipper.config import load as load_file
 from shipper.service import registry
 
-#: What stands for a variable that is not set.
-PLACEHOLDER: Final = "unset"
+#: What stands for a variable that is not set: the first of these that its place takes.
+PLACEHOLDERS: Final = ("unset", "http://unset.invalid:443", "1")
 
 _NAME: Final = re.compile(r"the variable (\w+) is not set")
 _ELSEWHERE: Final = ("receivers.", "exporters.", "extensions.", "service.")
@@ -34,15 +34,21 @@ def load_offline(path: Path, env: Mapping[str, str] | None = None) -> tuple[Load
     try:
         return load_file(path, registry.find, env, names=registry.names), []
     except Invalid as invalid:
-        unset = {name for each in invalid.diagnostics if (name := _unset(each))}
-        errors = [each for each in invalid.diagnostics if each.severity == "error"]
-        if not unset or not all(_unset(each) for each in errors):
-            raise
-        stand_in = {**env, **dict.fromkeys(unset, PLACEHOLDER)}
+        wrong = invalid
+    places = {each.path: name for each in wrong.diagnostics if (name := _unset(each))}
+    if not places or any(each.severity == "error" and each.path not in places for each in wrong.diagnostics):
+        raise wrong
+    choice = dict.fromkeys(places.values(), 0)
+    while max(choice.values()) < len(PLACEHOLDERS):
+        stand_in = {**env, **{name: PLACEHOLDERS[number] for name, number in choice.items()}}
         try:
-            return load_file(path, registry.find, stand_in, names=registry.names), sorted(unset)
-        except Invalid:
-            raise invalid from None
+            return load_file(path, registry.find, stand_in, names=registry.names), sorted(choice)
+        except Invalid as invalid:
+            refused = {places[each.path] for each in invalid.diagnostics if each.path in places}
+        if not refused:
+            break
+        choice |= {name: choice[name] + 1 for name in refused}
+    raise wrong
 
 
 def load_offline_or_exit(path: Path, *, quiet: bool = False) -> Loaded:
