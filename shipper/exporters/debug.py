@@ -2,6 +2,10 @@
 
 Events are written by strangers: whatever is not printable is shown escaped, so that no event can move the cursor,
 clear the screen or pretend to be another line.
+
+    exporters:
+      debug:
+        verbosity: detailed
 """
 
 import os
@@ -33,6 +37,8 @@ _LONGEST: Final = 80
 class Config(DeliveryConfig):
     """How much is shown."""
 
+    concurrency: Literal[1] = 1
+    """One batch at a time, since they share one stream."""
     verbosity: Literal["basic", "normal", "detailed"] = "normal"
     """basic: how many records; normal: a line for each; detailed: everything."""
 

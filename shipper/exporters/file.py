@@ -2,6 +2,11 @@
 
 A line is whole or absent: what a crash left unfinished is cut off when the file is next opened. Files are made
 readable by their owner only. Works with logrotate, be it by moving or by copying and truncating.
+
+    exporters:
+      file:
+        path: out/events.jsonl
+        format: json
 """
 
 import asyncio
@@ -48,6 +53,8 @@ _REMEDIES: Final[dict[int | None, str]] = {
 class Config(DeliveryConfig):
     """Which file, and how it is written."""
 
+    concurrency: Literal[1] = 1
+    """One batch at a time, since they share one stream."""
     path: Annotated[str, Field(min_length=1)]
     """The file; its folders are made where they are missing."""
     format: Literal["otlp_json", "json"] = "otlp_json"

@@ -1,5 +1,12 @@
 """Sends records by OTLP over gRPC.
 
+Records that the backend refuses for good become dead letters; everything else is sent until it has arrived.
+
+    exporters:
+      otlp:
+        endpoint: collector.example.com:4317
+        headers: {x-tenant: acme}
+
 Follows the client rules of the OTLP specification: docs/otlp.md lists them with their tests.
 """
 

@@ -1,7 +1,14 @@
 """Sends records by OTLP over HTTP, as protobuf or JSON.
 
-Follows the client rules of the OTLP specification: docs/otlp.md lists them with their tests. The backend's
-redirects are not followed, since the headers may be credentials.
+Records that the backend refuses for good become dead letters; everything else is sent until it has arrived.
+Redirects are not followed, since the headers may be credentials.
+
+    exporters:
+      otlphttp:
+        endpoint: https://otlp.example.com
+        encoding: proto
+
+Follows the client rules of the OTLP specification: docs/otlp.md lists them with their tests.
 """
 
 import contextlib

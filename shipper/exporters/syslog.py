@@ -63,6 +63,8 @@ def _host(value: str) -> str:
 class Config(DeliveryConfig):
     """Where messages go and how they are written."""
 
+    concurrency: Literal[1] = 1
+    """One batch at a time, since they share one stream."""
     endpoint: Annotated[str, Field(min_length=1), AfterValidator(_host)]
     """The server's host name or address; the path of the socket for `network: unix`."""
     port: Annotated[int, Field(ge=1, le=65535)] | None = None

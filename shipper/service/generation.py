@@ -133,14 +133,17 @@ class Generation:
         return Pipeline(name, processors, bool(config.dead_letter), self._services.clock)
 
     def _deliveries(self) -> list[Delivery]:
-        """For each pipeline: its exporters, the dead letters they are given again, the dead-letter exporters."""
+        """For each pipeline: its exporters, its dead-letter exporters, and what each is given again by a retry."""
         deliveries: list[Delivery] = []
         for name, config in self.loaded.pipelines.items():
             dead = dead_letter_log(name)
             refused = dead if config.dead_letter else None
             deliveries += [self._delivery(name, each, refused) for each in config.exporters]
-            deliveries += [self._delivery(retry_log(name, each), each, refused) for each in config.exporters]
             deliveries += [self._delivery(dead, each, None) for each in config.dead_letter]
+            deliveries += [
+                self._delivery(retry_log(name, each), each, refused if each in config.exporters else None)
+                for each in _unique([*config.exporters, *config.dead_letter])
+            ]
         return deliveries
 
     def _delivery(self, log_name: str, exporter: str, dead_letters: str | None) -> Delivery:
