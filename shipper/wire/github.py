@@ -84,13 +84,20 @@ def alert_time(alert: Any) -> int | None:
     return milliseconds(alert.get("created_at")) if updated is None else updated
 
 
+#: When an alert was last changed; old servers have no `updated_at`.
+_CHANGES: Final = ("updated_at", "dismissed_at", "fixed_at", "resolved_at", "auto_dismissed_at")
+
+
 def alert_uid(alert: Any, stream: AlertStream) -> str:
     """A hash of stream, repository, number, state and `updated_at`: numbers repeat in each repository."""
     if not isinstance(alert, dict):
         return hashlib.sha256(canonical([stream, alert])).hexdigest()
     repository = alert.get("repository")
-    place = repository.get("id", repository.get("full_name")) if isinstance(repository, dict) else repository
-    identity = [stream, place, alert.get("number"), alert.get("state"), alert.get("updated_at")]
+    place = repository
+    if isinstance(repository, dict):
+        place = repository.get("id") or repository.get("full_name")
+    changed = next((alert[key] for key in _CHANGES if alert.get(key) is not None), None)
+    identity = [stream, place, alert.get("number"), alert.get("state"), changed]
     return hashlib.sha256(canonical(identity)).hexdigest()
 
 

@@ -26,6 +26,9 @@ START = 1_700_000_000_000
 BASE = "https://api.github.com"
 
 
+DEFAULT = AuditLogConfig()
+
+
 class Crash(BaseException):
     """The process is gone: nothing may catch this."""
 
@@ -110,8 +113,8 @@ class Row:
 class ModelGitHub:
     """An audit log that is listed as GitHub lists it, in pages of `size`.
 
-    `numbered`: page numbers instead of cursors. `deaf`: `phrase` is ignored; `falling`: `order` is. `step` is called
-    before each request: the place to let time pass, rows come and go, or the process die.
+    `numbered`: page numbers instead of cursors. `deaf`: `phrase` is ignored; `falling`: `order` is. `step` is
+    called before each request: the place to let time pass, rows come and go, or the process die.
     """
 
     def __init__(self, clock: VirtualClock, rows: list[Row], size: int = 3) -> None:
@@ -185,7 +188,7 @@ def audit_log(
     github: ModelGitHub,
     intake: FakeIntake,
     context: Context,
-    config: AuditLogConfig = AuditLogConfig(),
+    config: AuditLogConfig = DEFAULT,
     patience: Patience = RUNNING,
     interval: float = 300.0,
 ) -> AuditLog:

@@ -129,8 +129,7 @@ def _limit(answer: Answer, message: str, now: int, limits_met: int) -> Limited |
 
 _SECONDARY_REASON: Final = (
     "GitHub asks to slow down (secondary rate limit); every use of this token counts, so look for other "
-    "programs that "
-    "use it"
+    "programs that use it"
 )
 
 
@@ -140,8 +139,7 @@ def _exhausted(headers: Any) -> str:
     resource = headers.get("x-ratelimit-resource", "")
     return (
         f"{size}{f' ({printable(resource, 40)})' if resource else ''} are used; the limit is shared by every "
-        "use of the "
-        "token, a GitHub App has its own"
+        "use of the token, a GitHub App has its own"
     )
 
 

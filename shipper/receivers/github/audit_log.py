@@ -218,7 +218,6 @@ class AuditLog(Stream):
             self._knows_include = False
             log.warning(
                 "%s is read without `include`, which this Enterprise Server does not know: git events are "
-                "missing; "
-                "upgrade it, or set streams.audit_log.include: web",
+                "missing; upgrade it, or set streams.audit_log.include: web",
                 self.conversation.subject,
             )

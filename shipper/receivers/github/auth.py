@@ -209,8 +209,7 @@ class InstallationTokens:
             self._installation = None
             return Unavailable(
                 "401: GitHub refuses the App's signature; check that client_id (or app_id) and the private key "
-                "belong "
-                f"together, that the key was not deleted, and this machine's clock{said}",
+                f"belong together, that the key was not deleted, and this machine's clock{said}",
                 blocked=True,
             )
         if answer.status == 404:

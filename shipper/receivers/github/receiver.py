@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from shipper.core.component import Context, Intake
 from shipper.core.errors import ConfigError, Problem, Unavailable
 from shipper.net.http import Session
-from shipper.net.tls import client_context
+from shipper.net.tls import TLSConfig, client_context
 from shipper.receivers.github.addresses import place_path
 from shipper.receivers.github.alerts import Alert, AlertState
 from shipper.receivers.github.audit_log import AuditEvent, AuditLog
@@ -111,7 +111,7 @@ class GitHub:
 
     def _session(self) -> Session:
         tls = None
-        if urlsplit(self._config.base_url).scheme == "https" and self._config.tls.ca_file:
+        if self._config.tls != TLSConfig():
             tls = client_context(self._config.tls, self._context.paths)
         return Session(self._config.base_url, tls=tls, proxy_url=self._config.proxy_url)
 
