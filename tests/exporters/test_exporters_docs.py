@@ -25,7 +25,7 @@ ROWS = re.findall(r"^\| .* \| `(test_\w+)` \| (exporters|delivery) `(\w+)` \|$",
 MODULES = [otlp_grpc.__doc__ or "", otlp_http.__doc__ or "", file.__doc__ or "", debug.__doc__ or ""]
 
 
-def tests_of(path: Path) -> list[str]:
+def names_in(path: Path) -> list[str]:
     found = [getattr(node, "name", "") for node in ast.walk(ast.parse(path.read_text()))]
     return [name for name in found if name.startswith("test_")]
 
@@ -40,13 +40,13 @@ def examples() -> Iterator[tuple[str, Any]]:
 
 @pytest.mark.parametrize(("test", "room", "module"), ROWS)
 def test_every_rule_has_its_test(test: str, room: str, module: str) -> None:
-    assert test in tests_of(ROOT / "tests" / room / f"test_{room}_{module}.py")
+    assert test in names_in(ROOT / "tests" / room / f"test_{room}_{module}.py")
 
 
 def test_every_test_of_a_rule_is_listed() -> None:
     """In the file of the rules there is nothing else."""
     listed = {test for test, _, module in ROWS if module == "otlp_rules"}
-    assert listed == set(tests_of(Path(__file__).with_name("test_exporters_otlp_rules.py")))
+    assert listed == set(names_in(Path(__file__).with_name("test_exporters_otlp_rules.py")))
 
 
 @pytest.mark.parametrize(("kind", "body"), list(examples()))
