@@ -1,4 +1,4 @@
-"""`shipper simulate github`: a GitHub organization on localhost, for trials and tests."""
+"""`shipper simulate`: a GitHub organization, or a backend, on localhost, for trials and tests."""
 
 import asyncio
 import signal
@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from shipper.cli.simulate_backend import backend
 from shipper.core.errors import ShipperError
 from shipper.core.units import parse_duration
 from shipper.simulator import DEFAULT_ORGANIZATION, DEFAULT_PORT, Options, Simulator, trial
@@ -93,7 +94,7 @@ _DEMO = Options()
 
 @click.group()
 def simulate() -> None:
-    """Simulate a source on localhost, for trials and tests."""
+    """Simulate a source or a backend on localhost, for trials and tests."""
 
 
 @simulate.command(epilog=_EPILOG)
@@ -254,4 +255,4 @@ async def _until_stopped() -> None:
     await stopped.wait()
 
 
-command = simulate
+simulate.add_command(backend)
