@@ -8,12 +8,11 @@ import click
 
 from shipper.cli.options import config_option, duration, load, load_or_exit
 from shipper.config import Loaded
-from shipper.core.clock import Clock, SystemClock
+from shipper.core.clock import Clock
 from shipper.core.errors import ShipperError
 from shipper.core.journal import Journal, Limits
 from shipper.core.telemetry import Health, Meter
 from shipper.journal import open_journal
-from shipper.service.generation import Generation, Services
 from shipper.service.logs import Mask, set_up
 from shipper.service.run import FAILED, Options, Service, signals
 
@@ -49,12 +48,7 @@ def run(config: Path, *, once: bool, watch: bool, drain_timeout: float) -> None:
 
 
 async def _serve(config: Path, loaded: Loaded, options: Options, mask: Mask) -> int:
-    clock = SystemClock()
-    meter = Meter()
-    health = Health(clock)
-    journal = await _open_journal(loaded, clock, meter, health)
-    services = Services(journal, meter, health, clock)
-    service = Service(lambda: load(config), Generation(loaded, services), services, options, mask)
+    service = Service(lambda: load(config), loaded, _open_journal, options, mask)
     with signals(service):
         return await service.run()
 

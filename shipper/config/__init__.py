@@ -6,6 +6,7 @@ from shipper.config.loading import load
 from shipper.config.models import (
     AdminConfig,
     MetricsConfig,
+    MetricsPushConfig,
     PipelineConfig,
     StorageConfig,
     TelemetryConfig,
@@ -20,6 +21,7 @@ __all__ = [
     "Invalid",
     "Loaded",
     "MetricsConfig",
+    "MetricsPushConfig",
     "Part",
     "PipelineConfig",
     "StorageConfig",

@@ -1,13 +1,18 @@
-"""The two listeners of the process, admin and metrics, kept in step with the configuration."""
+"""Where the process tells of itself, kept in step with the configuration: admin, metrics, the metrics' push."""
 
+import asyncio
 import logging
 from collections.abc import Callable
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from aiohttp import web
 
-from shipper.config import AdminConfig, MetricsConfig
+from shipper.config import AdminConfig, MetricsConfig, MetricsPushConfig
+from shipper.core.telemetry import Meter
 from shipper.net.server import Listener, ListenError
+
+if TYPE_CHECKING:
+    from shipper.service.otlp_metrics import MetricPush
 
 log = logging.getLogger(__name__)
 
@@ -19,8 +24,10 @@ class Listeners:
     wrote down is worth an error.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
         self._open: dict[str, tuple[str, Listener]] = {}
+        self._push: tuple[MetricsPushConfig, MetricPush] | None = None
 
     async def put(
         self, name: str, config: AdminConfig | MetricsConfig | Literal[False], app: Callable[[], web.Application]
@@ -50,7 +57,21 @@ class Listeners:
         if former:
             await former[1].close()
 
+    async def push(self, config: MetricsConfig | Literal[False]) -> None:
+        """Push the metrics where `config` says; a push that is unchanged goes on."""
+        wanted = config.otlp if config else None
+        if self._push and self._push[0] != wanted:
+            _, former = self._push
+            self._push = None
+            await asyncio.to_thread(former.close)
+        if wanted and not self._push:
+            from shipper.service.otlp_metrics import MetricPush  # noqa: PLC0415 - the SDK only where configured
+
+            headers = {name: value.get_secret_value() for name, value in wanted.headers.items()}
+            self._push = wanted, MetricPush(self._meter, wanted.endpoint, headers, wanted.interval)
+
     async def close(self) -> None:
-        """Stop listening."""
+        """Stop listening, and push once more."""
         while self._open:
             await self._open.popitem()[1][1].close()
+        await self.push(False)

@@ -1,24 +1,29 @@
-"""The process: starts a generation, reloads it, stops it, and says at the end what was drained and what waits."""
+"""The process: stands by or has its term, reloads, stops, and says what was drained and what waits."""
 
 import asyncio
 import logging
 import signal
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
+from shipper import __version__
 from shipper.config import Invalid, Loaded
-from shipper.core.errors import ShipperError
+from shipper.core.clock import Clock, SystemClock
+from shipper.core.errors import ShipperError, Unavailable
+from shipper.core.journal import Journal
+from shipper.core.telemetry import Health, Meter
+from shipper.net.lease import Lease
 from shipper.service.admin import admin_app
-from shipper.service.generation import Generation, Services
-from shipper.service.graph import picture
+from shipper.service.generation import Services
 from shipper.service.listeners import Listeners
 from shipper.service.logs import Mask
 from shipper.service.metrics import metrics_app
 from shipper.service.status import status
 from shipper.service.tap import Taps
+from shipper.service.term import Term
+from shipper.service.waiting import first, watch
 
 log = logging.getLogger(__name__)
 
@@ -27,8 +32,8 @@ OK: Final = 0
 FAILED: Final = 1
 SOME_WAIT: Final = 75
 
-#: Seconds between two looks at the files of the configuration.
-_WATCH_INTERVAL: Final = 1.0
+#: Seconds until a leader asks again for a journal that the former leader still has.
+_JOURNAL_RETRY: Final = 1.0
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,8 @@ class Service:
 
     Args:
         load: reads the configuration again; raises `Invalid`.
-        generation: what to start with, built.
-        services: what it was built with; the journal is closed at the end.
+        loaded: the configuration to start with.
+        open_journal: opens the journal of a configuration; raises Unavailable.
         options: how it was called.
         mask: learns the secrets of every configuration.
     """
@@ -54,19 +59,22 @@ class Service:
     def __init__(
         self,
         load: Callable[[], Loaded],
-        generation: Generation,
-        services: Services,
+        loaded: Loaded,
+        open_journal: Callable[[Loaded, Clock, Meter, Health], Awaitable[Journal]],
         options: Options,
         mask: Mask,
     ) -> None:
-        self.generation = generation
         self._load = load
-        self._services = services
+        self._loaded = loaded
+        self._open_journal = open_journal
         self._options = options
         self._mask = mask
-        self._listeners = Listeners()
-        self._taps = Taps(services.clock)
-        self._taps.attach(generation.pipelines)
+        self._clock = SystemClock()
+        self._meter = Meter()
+        self._health = Health(self._clock)
+        self._taps = Taps(self._clock)
+        self._listeners = Listeners(self._meter)
+        self._term: Term | None = None
         self._stop = asyncio.Event()
         self._hurry = asyncio.Event()
         self._reload = asyncio.Event()
@@ -74,23 +82,13 @@ class Service:
     async def run(self) -> int:
         """Run until told to stop, or once; the exit code."""
         try:
-            await self._listen(self.generation.loaded)
-            await self.generation.start()
-            self._introduce()
-            if self._options.once:
-                before = self.generation.waiting()
-                failures = await self._receive_once()
-            else:
-                failures = []
-                await self._receive()
-                before = self.generation.waiting() - self.generation.taken()
-            waiting = await self._drain()
-            drained = before + self.generation.taken() - waiting
+            await self._listen(self._loaded)
+            async with self._watching(), self._election() as lease:
+                while (code := await self._turn(lease)) is None:
+                    log.warning("this replica no longer leads; it stands by")
+                return code
         finally:
-            await self.generation.close()
             await self._listeners.close()
-            await self._services.journal.close()
-        return _conclude(drained, waiting, failures)
 
     def stop(self) -> None:
         """Stop receiving and drain; called again: stop at once, what waits is sent at the next start."""
@@ -102,140 +100,122 @@ class Service:
         """Read the configuration again and swap, as SIGHUP asks for."""
         self._reload.set()
 
-    async def _receive(self) -> None:
-        """Receive until stopped, reloading when asked."""
-        self.generation.receive()
-        watching = asyncio.create_task(self._watch()) if self._options.watch else None
-        stop = asyncio.create_task(self._stop.wait())
-        while not stop.done():
-            reload = asyncio.create_task(self._reload.wait())
-            await asyncio.wait([stop, reload], return_when=asyncio.FIRST_COMPLETED)
-            if reload.done() and not stop.done():
+    async def _turn(self, lease: Lease | None) -> int | None:
+        """Stand by, lead, conclude; None if another replica took over. A standby leaves the journal alone."""
+        if lease and not await self._until(lease.acquired()):
+            return _conclude(0, 0, [])
+        journal = await self._journal(lease)
+        if journal is None:
+            return _conclude(0, 0, [])
+        async with Term(
+            self._loaded, Services(journal, self._meter, self._health, self._clock), self._taps
+        ) as term:
+            self._term = term
+            try:
+                return await self._serve(term, lease)
+            finally:
+                self._term = None
+
+    async def _serve(self, term: Term, lease: Lease | None) -> int | None:
+        """Receive until stopped (or once), then drain; None if another replica took over."""
+        failures: list[str] = []
+        delivered = -term.delivered()
+        if self._options.once:
+            failures = await term.receive_once(self._stop)
+        else:
+            term.generation.receive()
+            if await self._until(lease.lost() if lease else asyncio.Event().wait()):
+                return None
+            log.info("stopping: no more events are taken; draining")
+            await term.generation.stop_receiving()
+            delivered = -term.delivered()
+        waiting = await term.drain(self._hurry, self._options.drain_timeout, patient=self._options.once)
+        return _conclude(delivered + term.delivered(), waiting, failures)
+
+    async def _until(self, event: Awaitable[Any]) -> bool:
+        """Whether `event` came before the stop; reloads meanwhile."""
+        waited = asyncio.ensure_future(event)
+        try:
+            while await first(waited, self._stop.wait(), self._reload.wait()):
+                if self._stop.is_set() or waited.done():
+                    break
                 self._reload.clear()
                 await self._swap()
-            reload.cancel()
-        if watching:
-            watching.cancel()
-        log.info("stopping: no more events are taken; draining")
-        await self.generation.stop_receiving()
+        finally:
+            waited.cancel()
+        return not self._stop.is_set()
 
-    async def _receive_once(self) -> list[str]:
-        """Poll each source once, unless stopped meanwhile; says what could not be asked."""
-        polling = asyncio.create_task(self.generation.receive_once())
-        stop = asyncio.create_task(self._stop.wait())
-        await asyncio.wait([polling, stop], return_when=asyncio.FIRST_COMPLETED)
-        stop.cancel()
-        if not polling.done():
-            polling.cancel()
-            with suppress(asyncio.CancelledError):
-                await polling
-            return ["stopped before every source was asked"]
-        return polling.result()
-
-    async def _drain(self) -> int:
-        """Wait until nothing waits, the time is over or somebody is in a hurry; how many records wait.
-
-        With `--once` the time starts anew whenever something was delivered: a long backlog is not a stuck one.
-        """
-        draining = asyncio.create_task(self.generation.drain())
-        hurry = asyncio.create_task(self._hurry.wait())
-        left = self.generation.waiting()
-        while True:
-            done, _ = await asyncio.wait(
-                [draining, hurry], timeout=self._options.drain_timeout, return_when=asyncio.FIRST_COMPLETED
-            )
-            waiting = self.generation.waiting()
-            if done or not (self._options.once and waiting < left):
-                break
-            left = waiting
-        for task in (draining, hurry):
-            task.cancel()
-        return waiting
+    async def _journal(self, lease: Lease | None) -> Journal | None:
+        """The journal; a leader waits for it while the former leader still has it. None: stopped meanwhile."""
+        while not self._stop.is_set():
+            try:
+                return await self._open_journal(self._loaded, self._clock, self._meter, self._health)
+            except Unavailable as fault:
+                if lease is None or not lease.leading:
+                    raise
+                log.warning("the storage is not ours yet: %s", fault)
+                await first(self._stop.wait(), timeout=_JOURNAL_RETRY)
+        return None
 
     async def _swap(self) -> None:
-        """Build what the configuration says now, then swap; on any failure go on as before and say why."""
-        former = self.generation
+        """Load the configuration again and swap; on any failure go on as before and say why."""
         try:
             loaded = self._load()
             self._mask.learn(loaded.secrets)
-            if loaded.storage != former.loaded.storage:
-                raise ShipperError("extensions.storage cannot change while running; restart for that")  # noqa: TRY301
-            built = Generation(loaded, self._services)
             await self._listen(loaded)
-        except (Invalid, ShipperError) as error:
-            self._refuse(error)
-            return
-        await former.close()
-        self.generation = built
-        self._taps.attach(built.pipelines)
-        try:
-            await built.start()
+            if self._term:
+                await self._term.swap(loaded)
         except ShipperError as error:
-            await built.close()
-            self._refuse(error)
-            self.generation = Generation(former.loaded, self._services)
-            self._taps.attach(self.generation.pipelines)
-            await self.generation.start()
+            await self._listen(self._loaded)
+            self._meter.count("shipper_config_reloads", result="refused")
+            reasons = [str(each) for each in error.diagnostics] if isinstance(error, Invalid) else [str(error)]
+            log.error("the new configuration is refused; the running one goes on", extra={"reasons": reasons})  # noqa: TRY400 - no fault of ours
         else:
-            self._services.meter.count("shipper_config_reloads", result="ok")
+            self._loaded = loaded
+            self._meter.count("shipper_config_reloads", result="ok")
             log.info("reloaded the configuration")
-            self._introduce()
-        self.generation.receive()
-
-    def _refuse(self, error: ShipperError) -> None:
-        self._services.meter.count("shipper_config_reloads", result="refused")
-        reasons = [str(each) for each in error.diagnostics] if isinstance(error, Invalid) else [str(error)]
-        log.error("the new configuration is refused; the running one goes on", extra={"reasons": reasons})
 
     async def _listen(self, loaded: Loaded) -> None:
-        admin, metrics = loaded.admin, loaded.telemetry.metrics
-        status, meter, health = self._status, self._services.meter, self._services.health
-        await self._listeners.put("admin", admin, lambda: admin_app(health, status, self._taps))
-        await self._listeners.put("metrics", metrics, lambda: metrics_app(meter))
+        """Serve and push what the configuration says; what is unchanged goes on."""
+        await self._listeners.put("admin", loaded.admin, lambda: admin_app(self._health, self._status, self._taps))
+        await self._listeners.put("metrics", loaded.telemetry.metrics, lambda: metrics_app(self._meter))
+        await self._listeners.push(loaded.telemetry.metrics)
 
-    async def _watch(self) -> None:
-        """Ask for a reload when a file of the configuration changed, also by a swapped symlink."""
-        before = _fingerprint(self.generation.loaded.files)
-        while True:
-            await self._services.clock.sleep(_WATCH_INTERVAL)
-            now = _fingerprint(self.generation.loaded.files)
-            if now != before:
-                before = now
-                self.reload()
+    @asynccontextmanager
+    async def _watching(self) -> AsyncIterator[None]:
+        """With `--watch`, a changed file of the configuration reloads it."""
+        watching = watch(lambda: self._loaded.files, self.reload, self._clock)
+        task = asyncio.create_task(watching) if self._options.watch else None
+        if not task:
+            watching.close()
+        try:
+            yield
+        finally:
+            if task:
+                task.cancel()
 
-    def _introduce(self) -> None:
-        for name in self.generation.loaded.pipelines:
-            log.info("%s: %s", name, picture(self.generation.loaded, name))
-        for warning in self.generation.loaded.warnings:
-            log.warning(str(warning))
+    @asynccontextmanager
+    async def _election(self) -> AsyncIterator[Lease | None]:
+        """Our candidacy, where several replicas are configured to elect one."""
+        config = self._loaded.extensions.k8s_leader_elector
+        if config is None:
+            yield None
+            return
+        async with Lease(config, self._clock, self._health) as lease:
+            yield lease
 
     def _status(self) -> dict[str, Any]:
-        return status(self.generation, self._services)
-
-
-def _fingerprint(files: set[Path]) -> dict[Path, tuple[int, int, int] | None]:
-    """What tells a changed file; stat follows symlinks, so a ConfigMap's swap changes the inode."""
-    prints: dict[Path, tuple[int, int, int] | None] = {}
-    for file in files:
-        try:
-            found = file.stat()
-        except OSError:
-            prints[file] = None
-        else:
-            prints[file] = found.st_ino, found.st_mtime_ns, found.st_size
-    return prints
+        if self._term is None:
+            return {"version": __version__, "standby": True}
+        return status(self._term.generation, self._term.services)
 
 
 def _conclude(drained: int, waiting: int, failures: list[str]) -> int:
     """Say what was done, as the last line of the log, and give the exit code."""
     for failure in failures:
         log.error("not polled: %s", failure)
-    log.info(
-        "stopped: %d records drained, %d wait in storage",
-        drained,
-        waiting,
-        extra={"drained": drained, "waiting": waiting},
-    )
+    figures = {"drained": drained, "waiting": waiting}
+    log.info("stopped: %d records drained, %d wait in storage", drained, waiting, extra=figures)
     if waiting:
         return SOME_WAIT
     return FAILED if failures else OK

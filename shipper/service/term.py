@@ -1,0 +1,110 @@
+"""From opening the journal to closing it: one generation after the other, then the drain."""
+
+import asyncio
+import logging
+from contextlib import suppress
+
+from shipper.config import Loaded
+from shipper.core.errors import ShipperError
+from shipper.service.generation import Generation, Services
+from shipper.service.graph import picture
+from shipper.service.tap import Taps
+from shipper.service.waiting import first
+
+log = logging.getLogger(__name__)
+
+
+class Term:
+    """The time for which this process has the journal. Closes it at the end of `async with`.
+
+    Args:
+        loaded: the configuration to start with.
+        services: what every generation shares.
+        taps: watches the pipelines of each generation.
+    """
+
+    def __init__(self, loaded: Loaded, services: Services, taps: Taps) -> None:
+        self.services = services
+        self._taps = taps
+        self._taken = 0
+        self.generation = self._build(loaded)
+
+    async def __aenter__(self) -> "Term":
+        """Start delivering what waits."""
+        try:
+            await self.generation.start()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        self._introduce()
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.generation.close()
+        await self.services.journal.close()
+
+    async def receive_once(self, stop: asyncio.Event) -> list[str]:
+        """Poll each source once, unless stopped meanwhile; says what could not be asked."""
+        polling = asyncio.create_task(self.generation.receive_once())
+        await first(polling, stop.wait())
+        if not polling.done():
+            polling.cancel()
+            with suppress(asyncio.CancelledError):
+                await polling
+            return ["stopped before every source was asked"]
+        return polling.result()
+
+    async def drain(self, hurry: asyncio.Event, timeout: float, *, patient: bool) -> int:
+        """Wait until nothing waits, `timeout` seconds are over, or somebody is in a hurry; how many records wait.
+
+        With `patient` the time starts anew whenever something was delivered: a long backlog is not a stuck one.
+        """
+        draining = asyncio.create_task(self.generation.drain())
+        left = self.generation.waiting()
+        while not await first(draining, hurry.wait(), timeout=timeout):
+            waiting = self.generation.waiting()
+            if not patient or waiting >= left:
+                break
+            left = waiting
+        draining.cancel()
+        return self.generation.waiting()
+
+    async def swap(self, loaded: Loaded) -> None:
+        """Build another configuration, then swap; the journal, its cursors and what waits stay.
+
+        Raises:
+            ShipperError: it can't be built or started; the former configuration goes on.
+        """
+        former = self.generation
+        if loaded.storage != former.loaded.storage:
+            raise ShipperError("extensions.storage cannot change while running; restart for that")
+        built = self._build(loaded)
+        await former.close()
+        self._taken += former.taken()
+        self.generation = built
+        try:
+            await built.start()
+        except ShipperError:
+            await built.close()
+            self.generation = self._build(former.loaded)
+            await self.generation.start()
+            raise
+        finally:
+            self.generation.receive()
+        self._introduce()
+
+    def delivered(self) -> int:
+        """A count of records that grows as they leave the journal; only its differences mean something."""
+        return self._taken + self.generation.taken() - self.generation.waiting()
+
+    def _build(self, loaded: Loaded) -> Generation:
+        generation = Generation(loaded, self.services)
+        self._taps.attach(generation.pipelines)
+        return generation
+
+    def _introduce(self) -> None:
+        loaded = self.generation.loaded
+        for name in loaded.pipelines:
+            log.info("%s: %s", name, picture(loaded, name))
+        for warning in loaded.warnings:
+            log.warning(str(warning))

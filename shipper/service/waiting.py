@@ -1,0 +1,50 @@
+"""Waiting for the first of several things, and for a file to change."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+from shipper.core.clock import Clock
+
+#: Seconds between two looks at watched files.
+_INTERVAL: Final = 1.0
+
+
+async def first(*waits: Awaitable[Any], timeout: float | None = None) -> bool:
+    """Return when one of these is done, or false after `timeout` seconds.
+
+    Coroutines that are not done are cancelled; tasks go on.
+    """
+    own = [asyncio.ensure_future(each) for each in waits if not asyncio.isfuture(each)]
+    others = [asyncio.ensure_future(each) for each in waits if asyncio.isfuture(each)]
+    try:
+        done, _ = await asyncio.wait(own + others, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in own:
+            task.cancel()
+    return bool(done)
+
+
+async def watch(files: Callable[[], set[Path]], changed: Callable[[], None], clock: Clock) -> None:
+    """Call `changed` whenever one of the files did, until cancelled."""
+    before = _fingerprint(files())
+    while True:
+        await clock.sleep(_INTERVAL)
+        now = _fingerprint(files())
+        if now != before:
+            before = now
+            changed()
+
+
+def _fingerprint(files: set[Path]) -> dict[Path, tuple[int, int, int] | None]:
+    """What tells a changed file; stat follows symlinks, so a ConfigMap's swap changes the inode."""
+    prints: dict[Path, tuple[int, int, int] | None] = {}
+    for file in files:
+        try:
+            found = file.stat()
+        except OSError:
+            prints[file] = None
+        else:
+            prints[file] = found.st_ino, found.st_mtime_ns, found.st_size
+    return prints
