@@ -7,6 +7,7 @@ It locks optimistically by `resourceVersion`, knows who asks by their token, all
 import asyncio
 import json
 import re
+import ssl
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
@@ -35,6 +36,8 @@ class FakeLeases:
 
     tokens: set[str] = field(default_factory=set)
     lease: str = ""
+    tls: ssl.SSLContext | None = None
+    """What it listens with; None: plain HTTP, as behind `kubectl proxy`."""
     objects: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
     """The Leases by namespace and name."""
     requests: list[tuple[str, int]] = field(default_factory=list)
@@ -62,8 +65,8 @@ class FakeLeases:
         app.router.add_put(_BASE + "/{name}", self._update)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
-        self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
+        await web.TCPSite(self._runner, "127.0.0.1", 0, ssl_context=self.tls).start()
+        self.url = f"{'https' if self.tls else 'http'}://127.0.0.1:{self._runner.addresses[0][1]}"
         return self
 
     async def __aexit__(
