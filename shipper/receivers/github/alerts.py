@@ -58,7 +58,7 @@ class AlertState(Stream):
 
     def __init__(self, conversation: Conversation, ledger: Ledger, state: str) -> None:
         super().__init__(conversation, ledger)
-        self._state = state
+        self.state = state
         self._etag: str | None = None
         self.listed: int | None = None
         """How many alerts the last complete reading saw; None: there was none yet."""
@@ -124,7 +124,7 @@ class AlertState(Stream):
         return FallingPass(began=began, missed_before=missed_before, newest=self.newest, until=until)
 
     def _address(self) -> str:
-        query = {"state": self._state, "sort": "updated", "direction": "desc", "per_page": str(self.per_page)}
+        query = {"state": self.state, "sort": "updated", "direction": "desc", "per_page": str(self.per_page)}
         subject = self.conversation.subject
         if subject.stream == "secret_scanning":
             query["hide_secret"] = "true"  # noqa: S105 - a switch, no secret

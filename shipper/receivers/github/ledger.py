@@ -87,7 +87,7 @@ class Ledger:
         stored = await self._intake.checkpoint(self.source)
         if self._current and stored == self._stored:
             return None
-        checkpoint = _decoded(stored, self.source)
+        checkpoint = decoded(stored, self.source)
         packed = await self._intake.seen(self.source, 0)
         self.remembered = Remembered(packed, checkpoint.get("newest") or 0, checkpoint.get("forgotten"))
         self._stored, self._current = stored, True
@@ -141,18 +141,14 @@ class Ledger:
             return
         seen = self._seen(fresh, at)
         self._current = False
-        await self._intake.emit(
-            Batch(
-                fresh.records,
-                self._resource,
-                SCOPE,
-                Commit(self.source, stored, seen, before),
-                body=self._body,
-            )
-        )
+        await self._intake.emit(self.batch(fresh.records, Commit(self.source, stored, seen, before)))
         if seen is not None:
             self.remembered.add(fresh.digests, seen.newest)
         self._stored, self._current = stored, True
+
+    def batch(self, records: Sequence[Record], commit: Commit | None = None) -> Batch:
+        """A batch of records of this listing."""
+        return Batch(records, self._resource, SCOPE, commit, body=self._body)
 
     def count(self, fresh: Fresh, behind: int | None) -> None:
         """Count what a page had: events known before, and new ones from before `behind` (ms)."""
@@ -172,7 +168,8 @@ class Ledger:
         return Seen(b"".join(fresh.digests), min(times), max(times))
 
 
-def _decoded(stored: bytes | None, source: str) -> Checkpoint:
+def decoded(stored: bytes | None, source: str) -> Checkpoint:
+    """The checkpoint that was stored; empty where there is none that can be read."""
     if stored is None:
         return {}
     try:

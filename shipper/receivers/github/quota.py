@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from shipper.core.past import Budget
 from shipper.receivers.github.answers import integer, until_reset
 
 #: Share of a poll's part of the budget that may be spent on reading again what was read already.
@@ -54,7 +55,7 @@ class Quota:
         """Seconds until the next request of a resource may be made."""
         wait = max(self._paused - now, 0.0)
         window = self._present(resource, now)
-        if window is not None and window.remaining < max(self._floor(window), 1):
+        if window is not None and window.remaining < max(self.floor(window.limit), 1):
             wait = max(wait, window.ends - now)
         return wait
 
@@ -62,28 +63,35 @@ class Quota:
         """Calls left as last heard of."""
         return self._windows[resource].remaining if resource in self._windows else None
 
+    def budget(self, resource: str, now: float) -> Budget | None:
+        """What may still be used; None where no limit is known."""
+        window = self._present(resource, now)
+        if window is None:
+            return None
+        floor = self.floor(window.limit)
+        whole = max((window.limit or window.remaining) - floor, 1)
+        return Budget(max(window.remaining - floor, 0), window.ends - now, whole)
+
     def allowance(self, resource: str, now: float, interval: float, sharers: int) -> float:
         """Requests that each poll of each stream that shares the resource may use; infinite where unlimited."""
         window = self._present(resource, now)
         if window is None:
             return float("inf")
         polls = max((window.ends - now) / interval, 1.0) * max(sharers, 1)
-        return max(window.remaining - self._floor(window), 0) / polls
+        return max(window.remaining - self.floor(window.limit), 0) / polls
 
     def spacing(self, resource: str, now: float, interval: float, sharers: int) -> float:
         """Seconds between polls: the interval, more once half the window is used faster than it lasts."""
         window = self._present(resource, now)
         if window is None or window.limit is None or window.remaining > window.limit / 2:
             return interval
-        usable = max(window.remaining - self._floor(window), 1)
+        usable = max(window.remaining - self.floor(window.limit), 1)
         left = window.ends - now
         return max(interval, min(left * max(sharers, 1) / usable, left))
 
-    def _floor(self, window: Window) -> int:
-        """What is left to others; half of a window that is smaller than that."""
-        if window.limit is not None and window.limit <= self._min_remaining:
-            return window.limit // 2
-        return self._min_remaining
+    def floor(self, limit: int | None) -> int:
+        """What is left to others of a window of so many calls; half of one that is smaller than that."""
+        return limit // 2 if limit is not None and limit <= self._min_remaining else self._min_remaining
 
     def _present(self, resource: str, now: float) -> Window | None:
         window = self._windows.get(resource)

@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 
 from shipper.core.component import Context, Intake
 from shipper.core.errors import ConfigError, Problem, Unavailable
+from shipper.core.past import Finding, Past
 from shipper.net.http import Session
 from shipper.net.tls import TLSConfig, client_context
 from shipper.receivers.github.addresses import place_path
@@ -20,7 +21,9 @@ from shipper.receivers.github.auth import AppKey, Credentials, InstallationToken
 from shipper.receivers.github.client import Api, Lane
 from shipper.receivers.github.config import Config, private_key
 from shipper.receivers.github.conversation import ONCE, RUNNING, Conversation, Patience
+from shipper.receivers.github.history import PATIENCE, Unused, histories
 from shipper.receivers.github.ledger import Ledger, Shape
+from shipper.receivers.github.probe import Probe
 from shipper.receivers.github.remedies import Kind, Subject
 from shipper.receivers.github.sweep import Stream
 from shipper.wire.github import AlertStream
@@ -108,6 +111,17 @@ class GitHub:
         for source in sources:
             self._context.health.starting(self._context.id, source.conversation.part)
         return sources
+
+    async def past(self, stack: AsyncExitStack) -> Sequence[Past]:
+        """Every stream that is switched on, to be listed again; connections are closed with the stack."""
+        sources = await self.sources(Unused(), stack, PATIENCE)
+        return [each for source in sources for each in histories(source.listings, self._context.clock)]
+
+    async def probe(self) -> Sequence[Finding]:
+        """Ask each organization and each stream once, and say what was found."""
+        async with AsyncExitStack() as stack:
+            sources = await self.sources(Unused(), stack, ONCE)
+            return await Probe(sources, self._context.clock).findings()
 
     def _session(self) -> Session:
         tls = None

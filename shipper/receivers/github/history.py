@@ -1,0 +1,143 @@
+"""The past of a listing: pages of a period, compared by others with what was taken.
+
+A listing that breaks off is begun again where it was, a page that is too large with smaller pages. Half of a
+window's quota is used as fast as GitHub answers, the rest is spread over what is left of the window, so that
+polls with the same token go on.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import orjson
+
+from shipper.core.batch import Batch
+from shipper.core.clock import Clock
+from shipper.core.component import Intake
+from shipper.core.past import Budget, Excerpt
+from shipper.core.record import Record
+from shipper.receivers.github.alerts import AlertState
+from shipper.receivers.github.audit_log import AuditLog
+from shipper.receivers.github.conversation import Interrupted, Patience, Refusal
+from shipper.receivers.github.ledger import decoded
+from shipper.receivers.github.remembered import digest
+
+#: Somebody waits for the end, so faults are given up sooner than by polls; a window of quota is sat out.
+PATIENCE: Final = Patience(attempts=5, wait=2 * 3600.0)
+
+#: Times a listing is begun again.
+_ATTEMPTS: Final = 8
+
+_SECOND: Final = 1000
+
+
+class History:
+    """The past of one audit log, or of the alerts of one state."""
+
+    def __init__(self, listing: AuditLog | AlertState, clock: Clock) -> None:
+        self._listing = listing
+        self._clock = clock
+        self._conversation = listing.conversation
+        self.source = listing.ledger.source
+        self.stream = self._conversation.subject.stream
+        self.organization = self._conversation.subject.slug
+        state = f" ({listing.state})" if isinstance(listing, AlertState) else ""
+        self.name = f"{self._conversation.subject}{state}"
+
+    async def pages(self, since: int, until: int) -> AsyncIterator[Excerpt]:
+        """List a period (ms, both ends included).
+
+        Raises:
+            Unavailable: it can't be listed.
+        """
+        place = _Place(since, until, rises=isinstance(self._listing, AuditLog))
+        for attempt in range(_ATTEMPTS):
+            try:
+                # A phrase counts in seconds, so the last one is asked for whole.
+                async for records in self._listing.period(place.reached or since, until + _SECOND):
+                    yield self._excerpt(records, place)
+                    await self._pace()
+            except Interrupted as interrupted:
+                if attempt == _ATTEMPTS - 1 or (interrupted.shrink and self._listing.per_page == 1):
+                    raise
+                if interrupted.shrink:
+                    self._listing.per_page = max(self._listing.per_page // 4, 1)
+            except Refusal as refusal:
+                if not self._listing.adapt(refusal):
+                    raise
+            else:
+                return
+
+    def budget(self) -> Budget | None:
+        """What GitHub still grants."""
+        conversation = self._conversation
+        return conversation.lane.quota.budget(conversation.resource, self._clock.monotonic())
+
+    def complete_until(self, checkpoint: bytes) -> int | None:
+        """The time (ms) up to which, by this checkpoint, everything was taken."""
+        self._listing.recall(decoded(checkpoint, self.source))
+        return self._listing.complete_until
+
+    def rewound(self, checkpoint: bytes | None, to: int) -> bytes:
+        """The checkpoint from which everything since `to` (ms) is read again."""
+        former = decoded(checkpoint, self.source)
+        kept = {key: former[key] for key in ("forgotten",) if former.get(key) is not None}
+        if isinstance(self._listing, AuditLog):
+            return orjson.dumps({"from": to, **kept})
+        return orjson.dumps({"newest": to, "swept": to, **kept})
+
+    def _excerpt(self, records: list[Record], place: "_Place") -> Excerpt:
+        shape, now = self._listing.ledger.shape, self._clock.now() // 1_000_000
+        listed = [(record, shape.time(record.body)) for record in records]
+        place.move([time for _, time in listed])
+        mine = [(r, time) for r, time in listed if time is None or place.since <= time <= place.until]
+        return Excerpt(
+            self._listing.ledger.batch([record for record, _ in mine]),
+            [digest(record.uid) for record, _ in mine],
+            [now if time is None else time for _, time in mine],
+            place.reached,
+        )
+
+    async def _pace(self) -> None:
+        pause = self._conversation.spacing(0.0)
+        if pause > 0:
+            await self._clock.sleep(pause)
+
+
+class _Place:
+    """How far the listing of a period has come, as far as its order can be trusted."""
+
+    def __init__(self, since: int, until: int, *, rises: bool) -> None:
+        self.since = since
+        self.until = until
+        self.reached: int | None = None
+        self._rises = rises
+        self._last = since
+
+    def move(self, times: list[int | None]) -> None:
+        """Go on by one page."""
+        for time in times:
+            if time is not None:
+                self._rises &= self._last <= time <= self.until + _SECOND
+                self._last = time
+        self.reached = min(self._last, self.until) if self._rises else None
+
+
+class Unused(Intake):
+    """Takes nothing: listing the past stores nothing by itself."""
+
+    async def emit(self, batch: Batch) -> None:
+        """Never asked."""
+        raise NotImplementedError
+
+    async def checkpoint(self, source: str) -> bytes | None:  # noqa: ARG002 - nothing is known
+        """Nothing."""
+        return None
+
+    async def seen(self, source: str, since: int) -> bytes:  # noqa: ARG002 - nothing is known
+        """Nothing."""
+        return b""
+
+
+def histories(listings: Any, clock: Clock) -> list[History]:
+    """The past of those listings that have one."""
+    return [History(each, clock) for each in listings if isinstance(each, (AuditLog, AlertState))]
