@@ -8,13 +8,23 @@ from pathlib import Path
 from typing import Final
 
 from shipper.core.errors import Unavailable
-from shipper.core.journal import Checkpoint, CursorState, DeadLetter, LogState, Usage
+from shipper.core.journal import (
+    Checkpoint,
+    Chunk,
+    CursorState,
+    DeadLetter,
+    LogState,
+    Usage,
+    dead_letter_log,
+    pipeline_of,
+)
 from shipper.journal import damage, letters
 from shipper.journal.damage import beside, is_damage, read_only
 from shipper.journal.keeper import explain
 from shipper.journal.lock import Lock
-from shipper.journal.reading import newest_checkpoints
+from shipper.journal.reading import chunks, newest_checkpoints, pages
 from shipper.journal.salvage import unsealed
+from shipper.journal.schema import FORGOTTEN
 from shipper.journal.state import Damage, load
 
 #: Tables whose rows are looked at one by one only here.
@@ -22,6 +32,10 @@ _SEALED: Final = ("entries", "seen", "dead_letters")
 
 #: Dead letters fetched at once.
 _LETTERS: Final = 100
+
+#: Records that wait, and their bytes, read at once.
+_RECORDS: Final = 2048
+_BYTES: Final = 8 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +57,44 @@ class Verdict:
     problem: str
     set_aside: list[Path]
     """Damaged journals of earlier times; they may be deleted."""
+
+
+class View:
+    """What a journal holds at one moment, whatever its owner does meanwhile; made by `view`."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._state = load(db)
+
+    def remembered(self, source: str, since: int) -> bytes:
+        """Digests of the ids of a source with a newest time of at least `since` (ms), packed."""
+        return b"".join(page.digests for page in pages(self._db, source, since, {}))
+
+    def forgotten(self, source: str) -> int | None:
+        """The time (ms) up to which ids of a source were forgotten, since they were too old; None: none was."""
+        row = self._db.execute("SELECT value FROM meta WHERE key=?", (f"{FORGOTTEN}{source}",)).fetchone()
+        return row[0] if row else None
+
+    def waiting(self) -> Iterator[Chunk]:
+        """Records that some exporter does not have yet, but for copies of dead letters."""
+        for log in self._state.logs.values():
+            if log.name != dead_letter_log(pipeline_of(log.name)):
+                place = max(log.low(), log.start)
+                while found := chunks(self._db, log, place, _RECORDS, _BYTES):
+                    yield from found
+                    place = found[-1].next
+
+    def dead(self) -> set[str]:
+        """The ids of the dead letters."""
+        return {uid for (uid,) in self._db.execute("SELECT uid FROM dead_letters")}
+
+
+@contextmanager
+def view(path: Path) -> Iterator[View]:
+    """Look at everything as it is at one moment; raises Unavailable."""
+    with _reading(path) as db:
+        db.execute("BEGIN")
+        yield View(db)
 
 
 def snapshot(path: Path) -> Snapshot:

@@ -14,6 +14,9 @@ VERSION: Final = 1
 #: Bits of a place within `entries.place`: the log's id stands above them, so one b-tree holds all logs in order.
 PLACE_BITS: Final = 44
 
+#: Before a source's name, the key in `meta` of the time (ms) up to which its ids were forgotten.
+FORGOTTEN: Final = "forgotten "
+
 _TABLES: Final = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE logs(id INTEGER PRIMARY KEY, name TEXT NOT NULL, end INTEGER NOT NULL,

@@ -14,7 +14,7 @@ from shipper.core.batch import Commit
 from shipper.core.clock import Clock
 from shipper.core.journal import Chunk, Cursor, DeadLetter, Entry, Page
 from shipper.journal import reading
-from shipper.journal.schema import PLACE_BITS, pack_ends, seal
+from shipper.journal.schema import FORGOTTEN, PLACE_BITS, pack_ends, seal
 from shipper.journal.state import ENTRY_COST, Born, Log, Reader, State, load
 
 #: A source's checkpoint gets a new row after so many ns, or records; between, its row is replaced. The older rows
@@ -235,6 +235,13 @@ class Store:
     def _put_checkpoint(self, source: int, born: int, now: int, value: bytes | None, ends: str) -> None:
         row = source, born, now, value, ends
         self.db.execute("INSERT OR REPLACE INTO checkpoints VALUES(?,?,?,?,?,?)", (*row, seal(*row)))
+
+    def put_forgotten(self, source: str, time: int) -> None:
+        """Note that ids of a source were forgotten, up to those of `time` (ms)."""
+        self.db.execute(
+            "INSERT INTO meta VALUES(?, ?) ON CONFLICT(key) DO UPDATE SET value = max(value, excluded.value)",
+            (f"{FORGOTTEN}{source}", time),
+        )
 
     def put_cursor(self, log: Log, reader: str, place: int, *, active: bool) -> None:
         """Write a cursor's row, sealed."""

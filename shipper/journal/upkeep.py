@@ -78,13 +78,15 @@ class Upkeep:
         if self._clock.now() < self._forget_due:
             return
         old = store.db.execute(
-            "SELECT seen.id FROM seen JOIN sources s ON s.id = seen.source"
-            " WHERE seen.newest < s.forget_before AND stored < ? LIMIT ?",
+            "SELECT seen.id, s.name, seen.newest FROM seen JOIN sources s ON s.id = seen.source"
+            " WHERE seen.newest < s.forget_before AND stored < ? ORDER BY stored LIMIT ?",
             (self._clock.now() - self._retention, _PAGES),
         ).fetchall()
         if old:
             with store.transaction():
-                store.db.executemany("DELETE FROM seen WHERE id=?", old)
+                store.db.executemany("DELETE FROM seen WHERE id=?", [row[:1] for row in old])
+                for _, source, newest in old:
+                    store.put_forgotten(source, newest)
         else:
             self._forget_due = self._clock.now() + _INTERVAL
 
