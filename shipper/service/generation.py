@@ -78,7 +78,7 @@ class Generation:
     async def receive_once(self) -> list[str]:
         """Let every receiver ask its sources once; says what could not be asked."""
         tasks: list[Coroutine[Any, Any, None]] = [
-            receiver.run(self._intake(name), once=True) for name, receiver in self.receivers.items()
+            receiver.run(self.intake(name), once=True) for name, receiver in self.receivers.items()
         ]
         results = await asyncio.gather(*tasks, return_exceptions=True)
         for result in results:
@@ -158,14 +158,15 @@ class Generation:
             turns=self._turns.setdefault(exporter, asyncio.Semaphore(config.concurrency)),
         )
 
-    def _intake(self, receiver: str) -> Intake:
+    def intake(self, receiver: str) -> Intake:
+        """The receiver's way into the journal, through every pipeline that names it."""
         mine = [p for p in self.pipelines if receiver in self.loaded.pipelines[p.id].receivers]
         return Intake(receiver, mine, self._services.journal, self._services.meter)
 
     async def _keep_receiving(self, name: str, receiver: Receiver) -> None:
         while True:
             try:
-                await receiver.run(self._intake(name))
+                await receiver.run(self.intake(name))
             except Exception as fault:
                 log.exception("receiver failed; it starts again", extra={"component": name})
                 self._services.health.fail(name, "", f"{type(fault).__name__}; see the log", blocked=True)
