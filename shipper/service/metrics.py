@@ -1,31 +1,41 @@
-"""The shipper's metrics for Prometheus, and the same pushed by OTLP where the configuration says so."""
+"""The shipper's metrics for Prometheus: what the `Meter` counts, and what the Collector says of its process."""
 
 import os
 import resource
 import time
 from collections.abc import Iterator
-from typing import Final
+from itertools import chain
+from typing import Final, TypeAlias
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
-from prometheus_client.exposition import choose_encoder
 
-from shipper.core.telemetry import Meter
+from shipper.core.telemetry import Meter, Metric
+from shipper.wire.prometheus import CONTENT_TYPE, family
 
 _STARTED: Final = time.monotonic()
 
 
-def process_metrics() -> Iterator[Metric]:
-    """What the Collector says of its own process, under its names."""
+Shown: TypeAlias = tuple[str, Metric, dict[tuple[str, ...], float]]
+
+#: What the Collector says of its own process, under its names.
+PROCESS: Final = {
+    "otelcol_process_uptime": Metric("counter", "Seconds since the process started.", ()),
+    "otelcol_process_cpu_seconds": Metric("counter", "CPU seconds, user and system.", ()),
+    "otelcol_process_memory_rss": Metric("gauge", "Resident memory in bytes.", ()),
+}
+
+
+def exposition(meter: Meter) -> bytes:
+    """Everything there is to say, metrics without a series included, so that a dashboard finds their names."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
-    yield CounterMetricFamily(
-        "otelcol_process_uptime", "Seconds since the process started.", time.monotonic() - _STARTED
+    process = (time.monotonic() - _STARTED, usage.ru_utime + usage.ru_stime, resident_bytes())
+    own: Iterator[Shown] = (
+        (name, metric, {(): value}) for (name, metric), value in zip(PROCESS.items(), process, strict=True)
     )
-    yield CounterMetricFamily(
-        "otelcol_process_cpu_seconds", "CPU seconds, user and system.", usage.ru_utime + usage.ru_stime
+    return b"".join(
+        family(name, metric.kind, metric.help, metric.labels, series)
+        for name, metric, series in chain(meter.collect(), own)
     )
-    yield GaugeMetricFamily("otelcol_process_memory_rss", "Resident memory in bytes.", resident_bytes())
 
 
 def resident_bytes() -> int:
@@ -37,31 +47,11 @@ def resident_bytes() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-class MeterCollector:
-    """Shows a `Meter` to prometheus_client, which knows the text format."""
-
-    def __init__(self, meter: Meter) -> None:
-        self._meter = meter
-
-    def collect(self) -> Iterator[Metric]:
-        """All metrics, those without a series included, so that a dashboard finds their names."""
-        for name, metric, series in self._meter.collect():
-            family = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
-            shown = family(name, metric.help, labels=metric.labels)
-            for labels, value in series.items():
-                shown.add_metric(labels, value)
-            yield shown
-        yield from process_metrics()
-
-
 def metrics_app(meter: Meter) -> web.Application:
     """The application that serves `/metrics`."""
-    registry = CollectorRegistry(auto_describe=False)
-    registry.register(MeterCollector(meter))
 
-    async def show(request: web.Request) -> web.Response:
-        encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        return web.Response(body=encode(registry), headers={"Content-Type": content_type})
+    async def show(_request: web.Request) -> web.Response:
+        return web.Response(body=exposition(meter), headers={"Content-Type": CONTENT_TYPE})
 
     app = web.Application(client_max_size=0)
     app.router.add_get("/metrics", show)

@@ -11,7 +11,7 @@ from helm_charts import CHART, ROOT, VALUES
 
 from shipper import __version__
 from shipper.core.telemetry import METRICS
-from shipper.service.metrics import process_metrics
+from shipper.service.metrics import PROCESS
 from shipper.service.sidecar import ADMIN_PORT, DRAIN, METRICS_PORT
 
 _NAME = re.compile(r"\b(?:otelcol|shipper)_[a-z0-9_]+")
@@ -20,8 +20,8 @@ _SCRIPT = runpy.run_path(str(ROOT / "helm" / "values_schema.py"))
 
 def exposed() -> set[str]:
     """Every metric as Prometheus has it: counters end in `_total`."""
-    ours = {name + ("_total" if metric.kind == "counter" else "") for name, metric in METRICS.items()}
-    return ours | {metric.name + ("_total" if metric.type == "counter" else "") for metric in process_metrics()}
+    metrics = METRICS | PROCESS
+    return {name + ("_total" if metric.kind == "counter" else "") for name, metric in metrics.items()}
 
 
 @pytest.fixture(scope="module")
