@@ -17,9 +17,9 @@ COPY shipper shipper
 # Bytecode that is checked by hash, not by time, is the same in every build.
 RUN python -m venv /opt/shipper \
     && /opt/shipper/bin/pip install --no-compile . \
-    && /opt/shipper/bin/pip uninstall --yes pip \
+    && /opt/shipper/bin/pip uninstall --quiet --yes setuptools pip \
     && /opt/shipper/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/shipper/lib \
-    && mkdir -p /rootfs/opt /rootfs/etc/shipper /data \
+    && mkdir -p /rootfs/opt /rootfs/etc/shipper /data/shipper \
     && mv /opt/shipper /rootfs/opt/shipper \
     && find /rootfs /data -exec touch --no-dereference --date="@${SOURCE_DATE_EPOCH}" {} +
 
@@ -32,7 +32,7 @@ LABEL org.opencontainers.image.title="github-log-shipper" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=build /rootfs/ /
-COPY --from=build --chown=65532:65532 /data /var/lib/shipper
+COPY --from=build --chown=65532:65532 /data/ /var/lib/
 ENV PATH=/opt/shipper/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \
