@@ -7,11 +7,12 @@ BIN := .venv/bin
 setup: .venv/.complete ## .venv with .venv/bin/shipper in it
 
 .venv/.complete: pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=…")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
-	touch $@
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed; set PYTHON=…")'
+	@echo "making .venv (once; about half a minute)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	@touch $@
 
 run: setup ## pipelines.yaml, on your organization or else on a simulated one
 	@if [ -n "$$GITHUB_TOKEN" ] && [ -n "$$GITHUB_ORG" ]; then exec $(BIN)/shipper run; \
