@@ -193,6 +193,11 @@ class Config(ConfigModel):
 
 _INSECURE: Final = "the token would cross the network in clear text; use https"
 
+    def outline(self) -> str:
+        """The streams that are polled, for pictures of the pipeline."""
+        return ", ".join(name for name, stream in self.streams if stream)
+
+
 
 def check(config: Config, paths: Paths) -> Iterator[Problem]:
     """Files that are missing or wrong, and tokens that would travel unprotected."""
