@@ -6,7 +6,7 @@ from shipper.config import Loaded, Part
 
 
 def _name(part: Part) -> str:
-    """The component's id and what of it matters for the flow, such as `github(audit_log, code_scanning)`; components may have `outline`."""
+    """The component's id and what of it matters for the flow, such as `github(audit_log, code_scanning)`."""
     outline = getattr(part.config, "outline", None)
     details = outline() if outline else ""
     return f"{part.id}({details})" if details else part.id

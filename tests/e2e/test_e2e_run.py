@@ -145,6 +145,6 @@ async def test_metrics_and_status_count_what_was_shipped(program, github, http_b
     assert 'shipper_github_rate_limit_remaining{receiver="github",resource="audit_log"}' in text
     _, status = await get(f"{admin}/status")
     assert status["receivers"]["github"]["accepted"] == 10
-    assert status["pipelines"]["logs/github"].startswith("github > normalize > rules > schema => journal(sqlite)")
+    assert status["pipelines"]["logs/github"].startswith("github(audit_log, code_scanning) > normalize > ")
     process.terminate()
     await asyncio.wait_for(process.communicate(), 30)

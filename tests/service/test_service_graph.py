@@ -48,7 +48,7 @@ def test_mermaid_tells_memory_from_the_durable_hand_over(loaded):
         '  n3["journal of logs/github"]\n'
         '  n4["debug"]\n'
         '  n5["syslog"]\n'
-        '  n6["file/dead (dead)"]\n'
+        '  n6["file/dead (dead letters)"]\n'
         "  n0 --> n1\n"
         "  n1 --> n2\n"
         "  n2 ==> n3\n"

@@ -190,13 +190,12 @@ class Config(ConfigModel):
         names = [self.organization] if self.organization else self.organizations
         return list({name.lower(): name for name in reversed(names)}.values())[::-1]
 
-
-_INSECURE: Final = "the token would cross the network in clear text; use https"
-
     def outline(self) -> str:
         """The streams that are polled, for pictures of the pipeline."""
         return ", ".join(name for name, stream in self.streams if stream)
 
+
+_INSECURE: Final = "the token would cross the network in clear text; use https"
 
 
 def check(config: Config, paths: Paths) -> Iterator[Problem]:
