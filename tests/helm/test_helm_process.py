@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import ssl
 import time
 from contextlib import contextmanager
@@ -75,13 +76,17 @@ async def until(condition, within: float = 30.0):
 
 
 def shipped(data: Path) -> list[str]:
-    """The ids in the file that was written, in order."""
-    file = data / "out" / "events.jsonl"
+    """The ids that the shipper's file exporter wrote, in order."""
+    return ids(data / "out" / "events.jsonl")
+
+
+def ids(file: Path) -> list[str]:
+    """The ids in a file of OTLP/JSON, in order."""
     if not file.exists():
         return []
     return [
         next(each["value"]["stringValue"] for each in record["attributes"] if each["key"] == "log.record.uid")
-        for line in file.read_text().splitlines()
+        for line in file.read_text().rpartition("\n")[0].splitlines()
         for resource in json.loads(line)["resourceLogs"]
         for scope in resource["scopeLogs"]
         for record in scope["logRecords"]
@@ -138,6 +143,47 @@ async def test_a_bad_token_makes_the_pod_unready_and_a_new_one_mends_it(newest, 
             secret.write({"token": "good-token"})
             await pod.until_probe("readinessProbe", 200)
             assert await pod.terminate() == 0
+
+
+def collector() -> Path:
+    """The OpenTelemetry Collector that tests/interop/install.sh builds."""
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    program = cache / "github-log-shipper-interop" / "bin" / "otelcol"
+    if not program.exists():
+        pytest.skip("no Collector was built here")
+    return program
+
+
+@pytest.mark.parametrize("parent", ["collector-with-shipper"], indirect=True)
+@pytest.mark.parametrize("helm", ["helm4"], indirect=True)
+async def test_the_example_feeds_the_collector_of_its_pod(helm, parent, github, tmp_path):
+    """The shipper's container as rendered, the Collector by its own program, over localhost."""
+    grpc = free_ports(1)[0]
+    base = values(github)
+    config = base.pop("config")
+    config["exporters"] = {"otlp": {"endpoint": f"127.0.0.1:{grpc}"}}
+    config["service"] = {"pipelines": {"logs/github": {"processors": ["normalize"]}}}
+    out = tmp_path / "logs.jsonl"
+    settings = {
+        "receivers": {"otlp": {"protocols": {"grpc": {"endpoint": f"127.0.0.1:{grpc}"}}}},
+        "exporters": {"file": {"path": str(out), "flush_interval": "50ms"}},
+        "service": {
+            "pipelines": {"logs": {"receivers": ["otlp"], "exporters": ["file"]}},
+            "telemetry": {"metrics": {"level": "none"}, "logs": {"level": "error"}},
+        },
+    }
+    (tmp_path / "collector.json").write_text(json.dumps(settings))
+    pod = Pod(helm.template({"shipper": base | {"config": config}}, chart=parent), tmp_path / "pod", TOKEN)
+    beside = await asyncio.create_subprocess_exec(collector(), "--config", tmp_path / "collector.json")
+    try:
+        with stopped(pod):
+            await pod.start()
+            await until(lambda: len(ids(out)) == 257)
+            assert len(set(ids(out))) == 257
+            assert await pod.terminate() == 0
+    finally:
+        beside.terminate()
+        await beside.wait()
 
 
 @pytest.fixture
