@@ -8,13 +8,10 @@ import click
 
 from shipper.cli.options import config_option, duration, load, load_or_exit
 from shipper.config import Loaded
-from shipper.core.clock import Clock
 from shipper.core.errors import ShipperError
-from shipper.core.journal import Journal, Limits
-from shipper.core.telemetry import Health, Meter
-from shipper.journal import open_journal
 from shipper.service.logs import Mask, set_up
 from shipper.service.run import FAILED, Options, Service, signals
+from shipper.service.storage import open_storage
 
 
 @click.command(epilog="Example: shipper run -c pipelines.yaml --watch")
@@ -48,12 +45,6 @@ def run(config: Path, *, once: bool, watch: bool, drain_timeout: float) -> None:
 
 
 async def _serve(config: Path, loaded: Loaded, options: Options, mask: Mask) -> int:
-    service = Service(lambda: load(config), loaded, _open_journal, options, mask)
+    service = Service(lambda: load(config), loaded, open_storage, options, mask)
     with signals(service):
         return await service.run()
-
-
-async def _open_journal(loaded: Loaded, clock: Clock, meter: Meter, health: Health) -> Journal:
-    storage = loaded.storage
-    path = loaded.paths.output(storage.path) if storage.type == "sqlite" else None
-    return await open_journal(path, clock, meter, health, Limits(storage.max_size, storage.retention))

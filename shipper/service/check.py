@@ -1,0 +1,100 @@
+"""The connection test of a whole configuration: sources, backends and storage, each asked once."""
+
+import asyncio
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from shipper.config import Loaded
+from shipper.core.component import Exporter
+from shipper.core.errors import ConfigError, Rejected, Unavailable
+from shipper.core.past import Finding, Probing
+from shipper.core.units import format_size
+from shipper.journal import inspection
+from shipper.service.storage import storage_path
+from shipper.service.visit import Visit
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A finding, and which component it is about."""
+
+    component: str
+    finding: Finding
+
+
+async def check(loaded: Loaded, visit: Visit) -> list[Row]:
+    """Ask everything at once; rows in the order of the data."""
+    generation = visit.generation
+    receivers = [
+        _receiver(receiver) for receiver in generation.receivers.values() if isinstance(receiver, Probing)
+    ]
+    names = [name for name, receiver in generation.receivers.items() if isinstance(receiver, Probing)]
+    exporters = [
+        _exporter(exporter, loaded.exporters[name].config.timeout)
+        for name, exporter in generation.exporters.items()
+    ]
+    found = await asyncio.gather(*receivers, *exporters)
+    everybody = [*names, *generation.exporters]
+    rows = [Row(name, finding) for name, several in zip(everybody, found, strict=True) for finding in several]
+    storage = [Row("storage", _storage(storage_path(loaded)))]
+    split = sum(len(several) for several in found[: len(names)])
+    return [*rows[:split], *storage, *rows[split:]]
+
+
+async def _receiver(receiver: Probing) -> Sequence[Finding]:
+    try:
+        return await receiver.probe()
+    except (Unavailable, ConfigError) as error:
+        return [_failed("", str(error))]
+    except Exception as fault:  # noqa: BLE001 - told as a finding; the other parts are asked all the same
+        return [_failed("", f"fault of the receiver ({type(fault).__name__}); please report it")]
+
+
+async def _exporter(exporter: Exporter, timeout: float) -> Sequence[Finding]:
+    try:
+        async with exporter, asyncio.timeout(timeout):
+            return [Finding("", "ok", await exporter.check())]
+    except TimeoutError:
+        return [_failed("", f"no answer within {timeout:g} s; is the endpoint right and the backend up?")]
+    except Unavailable as error:
+        return [_failed("", error.reason)]
+    except Rejected as error:
+        return [_failed("", f"{error.reason}{f' ({error.answer})' if error.answer else ''}")]
+    except Exception as fault:  # noqa: BLE001 - as above
+        return [_failed("", f"fault of the exporter ({type(fault).__name__}); please report it")]
+
+
+def _storage(path: Path | None) -> Finding:
+    if path is None:
+        cure = "set extensions.storage.type: sqlite for anything but trials"
+        return Finding("", "warning", "in memory: it loses its place on restart", cure)
+    return _old_storage(path) if path.exists() else _new_storage(path)
+
+
+def _old_storage(path: Path) -> Finding:
+    try:
+        found = inspection.snapshot(path)
+    except Unavailable as error:
+        return _failed("", error.reason)
+    seen = f"{path}: {found.usage.records} records, {format_size(found.usage.bytes)}"
+    if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
+        return _failed("", f"{path} cannot be written to; make it and its directory writable for this user")
+    seen += ", in use by a shipper that runs" if inspection.in_use(path) else ""
+    letters = found.usage.dead_letters
+    if letters:
+        return Finding("", "warning", f"{seen}, {letters} dead letters", "see shipper state dead-letter list")
+    return Finding("", "ok", seen)
+
+
+def _new_storage(path: Path) -> Finding:
+    there = next(parent for parent in path.absolute().parents if parent.exists())
+    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
+        return Finding("", "ok", f"{path} will be made")
+    return _failed("", f"{path} cannot be made; make {there} a writable directory, or choose another path")
+
+
+def _failed(name: str, reason: str) -> Finding:
+    seen, _, remedy = reason.partition("; ")
+    return Finding(name, "failed", seen, remedy)
