@@ -1,6 +1,7 @@
 """Looking at a journal without owning it, for `shipper state`, also while a shipper has it open."""
 
 import sqlite3
+import time
 from collections.abc import Collection, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -20,9 +21,10 @@ from shipper.core.journal import (
 )
 from shipper.journal import damage, letters
 from shipper.journal.damage import beside, is_damage, read_only
-from shipper.journal.keeper import explain
+from shipper.journal.keeper import explain, mend
 from shipper.journal.lock import Lock
 from shipper.journal.reading import chunks, newest_checkpoints, pages
+from shipper.journal.safe import SafeCheckpoints
 from shipper.journal.salvage import unsealed
 from shipper.journal.schema import FORGOTTEN
 from shipper.journal.state import Damage, load
@@ -158,6 +160,24 @@ def check(path: Path) -> Verdict:
         if not each.name.endswith(("-wal", "-shm"))
     ]
     return Verdict(not problem, problem, aside)
+
+
+def repair(path: Path) -> str:
+    """Mend a damaged journal now, as the next start would; says what was carried over.
+
+    Raises:
+        Unavailable: a shipper has it open, or the disk does not allow it.
+    """
+    safe = SafeCheckpoints(beside(path, "-checkpoints"))
+    lock = Lock(path)
+    try:
+        safe.load()
+        found, aside = mend(path, time.time_ns(), safe.values)
+    except (OSError, sqlite3.Error) as error:
+        raise Unavailable(explain(error, path)) from error
+    finally:
+        lock.release()
+    return f"{found.summary}; the damaged file is now {aside}"
 
 
 @contextmanager

@@ -128,11 +128,7 @@ class Keeper:
 
     def _mend(self, path: Path, why: str) -> Store:
         """Carry what can be believed into a new file, set the damaged one aside."""
-        fresh = beside(path, ".new")
-        found = salvage.salvage(path, fresh, self._clock.now(), self.safe.values)
-        aside = damage.set_aside(path, self._clock.now())
-        fresh.rename(path)
-        damage.sync_directory(path)
+        found, aside = mend(path, self._clock.now(), self.safe.values)
         self._mended = True
         self._meter.count("shipper_journal_damaged")
         log.error(
@@ -216,6 +212,16 @@ class Keeper:
                 store.db.close()
             except sqlite3.Error:
                 log.debug("closing failed storage", exc_info=True)
+
+
+def mend(path: Path, now: int, safe: dict[str, bytes]) -> tuple[salvage.Found, Path]:
+    """Carry what can be believed into a new file, set the damaged one aside; what was found, and where it is."""
+    fresh = beside(path, ".new")
+    found = salvage.salvage(path, fresh, now, safe)
+    aside = damage.set_aside(path, now)
+    fresh.rename(path)
+    damage.sync_directory(path)
+    return found, aside
 
 
 def explain(error: Exception, path: Path | None) -> str:

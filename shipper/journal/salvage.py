@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from shipper.journal import schema, wal
 from shipper.journal.damage import beside, read_only
-from shipper.journal.schema import PLACE_BITS, seal, unpack_ends
+from shipper.journal.schema import FORGOTTEN, PLACE_BITS, seal, unpack_ends
 from shipper.journal.state import Log, Reader, State, load
 from shipper.journal.store import Store
 
@@ -100,8 +100,20 @@ def salvage(path: Path, fresh: Path, now: int, safe: dict[str, bytes]) -> Found:
     with closing(_new(fresh)) as db:
         db.execute("BEGIN IMMEDIATE")
         found = _carry_over(db, readable, now, safe)
+        db.executemany("INSERT OR REPLACE INTO meta VALUES(?, ?)", _forgotten(path))
         db.execute("COMMIT")
     return found
+
+
+def _forgotten(path: Path) -> list[tuple[str, int]]:
+    """How far ids were forgotten, as far as that can be read."""
+    try:
+        with read_only(path) as db:
+            return db.execute(
+                "SELECT key, value FROM meta WHERE key GLOB ? AND typeof(value) = 'integer'", (f"{FORGOTTEN}*",)
+            ).fetchall()
+    except (sqlite3.Error, UnicodeDecodeError):
+        return []
 
 
 def carry(store: Store, former: State) -> bool:
