@@ -18,7 +18,7 @@ COPY shipper shipper
 RUN python -m venv /opt/shipper \
     && /opt/shipper/bin/pip install --no-compile . \
     && /opt/shipper/bin/pip uninstall --quiet --yes setuptools pip \
-    && /opt/shipper/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/shipper/lib \
+    && /opt/shipper/bin/python -m compileall -q -f --invalidation-mode unchecked-hash /opt/shipper/lib \
     && mkdir -p /rootfs/opt /rootfs/etc/shipper /data/shipper \
     && mv /opt/shipper /rootfs/opt/shipper \
     && find /rootfs /data -exec touch --no-dereference --date="@${SOURCE_DATE_EPOCH}" {} +
