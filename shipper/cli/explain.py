@@ -61,7 +61,7 @@ def explain(  # noqa: PLR0913 - one argument an option
             for name in chosen
         ]
     except ShipperError as error:
-        click.echo(safe(f"error: {event.name}: {error}"), err=True)
+        click.echo(safe(f"error: {getattr(event, 'name', '-')}: {error}"), err=True)
         sys.exit(BAD_INPUT)
     if output == "json":
         found = [_as_json(*each) for each in journeys]

@@ -1,4 +1,4 @@
-"""The files of examples/: what `shipper init` writes, valid at once, and running against a simulated organization."""
+"""The files of examples/: what `shipper init` writes, valid at once, and running beside a simulated GitHub."""
 
 import asyncio
 import os
