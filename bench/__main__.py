@@ -3,9 +3,9 @@
 import importlib
 import sys
 
-#: What `python -m bench` without a name runs; the crash run is long and only run by name.
+#: What `python -m bench` without a name runs; those that follow are long and only run by name.
 QUICK = ("pipeline", "memory", "journal", "rules", "otlp_encoding")
-ALL = (*QUICK, "crash")
+ALL = (*QUICK, "crash", "week")
 
 
 def main() -> int:
