@@ -45,12 +45,14 @@ class FallingPass(Pass):
     """A reading of a listing that is asked to fall; it may stop at what is older than `until` (ms)."""
 
     until: int | None
+    sorted: bool = True
+    """Whether the listing before was in order."""
 
     def take(self, fresh: Fresh, next_page: str | None) -> None:
         """Go on by one page."""
         Pass.take(self, fresh, next_page)
         old = self.until is not None and self.last is not None and self.last < self.until
-        self.ended |= old and not self.rising
+        self.ended |= old and self.sorted and not self.rising
 
 
 class AlertState(Stream):
@@ -60,6 +62,8 @@ class AlertState(Stream):
         super().__init__(conversation, ledger)
         self.state = state
         self._etag: str | None = None
+        self._unsorted = False
+        """Whether the last complete reading was not in the order that was asked for: it can't be cut short."""
         self.listed: int | None = None
         """How many alerts the last complete reading saw; None: there was none yet."""
 
@@ -71,6 +75,7 @@ class AlertState(Stream):
     def recall(self, checkpoint: Checkpoint) -> None:
         """Take the state of the journal; empty at the first start."""
         self.newest, self.swept = checkpoint.get("newest"), checkpoint.get("swept")
+        self._unsorted = bool(checkpoint.get("unsorted"))
         self._etag = None
 
     async def read(self) -> None:
@@ -121,7 +126,9 @@ class AlertState(Stream):
         until = None
         if self.swept is not None:
             until = min(self.swept, self.swept if self.newest is None else self.newest) - OVERLAP
-        return FallingPass(began=began, missed_before=missed_before, newest=self.newest, until=until)
+        return FallingPass(
+            began=began, missed_before=missed_before, newest=self.newest, until=until, sorted=not self._unsorted
+        )
 
     def _address(self) -> str:
         query = {"state": self.state, "sort": "updated", "direction": "desc", "per_page": str(self.per_page)}
@@ -132,10 +139,12 @@ class AlertState(Stream):
 
     async def _store(self, fresh: Fresh, reading: FallingPass) -> None:
         """Commit a page. The place moves only when all was read: what is old comes last."""
-        newest, swept, forget = self.newest, self.swept, None
+        newest, swept, unsorted, forget = self.newest, self.swept, self._unsorted, None
         if reading.complete:
+            unsorted = reading.rising
             newest, swept = reading.newest, max(reading.began, swept or 0)
             forget = min(swept, swept if newest is None else newest) - OVERLAP
-        await self.ledger.commit(fresh, {"newest": newest, "swept": swept}, reading.began, forget)
-        self.newest, self.swept = newest, swept
+        checkpoint: Checkpoint = {"newest": newest, "swept": swept, "unsorted": int(unsorted) or None}
+        await self.ledger.commit(fresh, checkpoint, reading.began, forget)
+        self.newest, self.swept, self._unsorted = newest, swept, unsorted
         self.ledger.count(fresh, reading.until)
