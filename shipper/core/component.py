@@ -8,7 +8,7 @@ points `shipper.receivers`, `shipper.processors`, `shipper.exporters`.
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -117,6 +117,21 @@ class Exporter(Protocol):
 
     async def check(self) -> str:
         """Connect without sending a record; says in a few words what answered. Raises as `export` does."""
+
+
+@runtime_checkable
+class Unanswered(Protocol):
+    """What an exporter also offers whose backend never answers, so that nobody can tell at once what it took.
+
+    Its cursor then stays in front of the last window until that is settled; a crash sends the window again.
+    """
+
+    async def settled(self, *, at_once: bool) -> None:
+        """Return when all that was exported is beyond doubt; `at_once`: find out instead of waiting.
+
+        Raises:
+            Unavailable: with `at_once` only: it can't be found out; the last window is to be sent again.
+        """
 
 
 class Window(Protocol):

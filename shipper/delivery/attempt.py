@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,18 +58,22 @@ class Attempts:
         self._config = config
         self._context = context
         self._turns = turns
+        self._steady = asyncio.Semaphore(config.concurrency)
         self._failing = ""
         self.hurry = asyncio.Event()
         """Set to cut short a wait that is under way."""
 
-    async def send(self, window: Window) -> Refusal | None:
-        """Try until the window was sent; what keeps it from ever being sent otherwise."""
+    async def send(self, window: Window, keep: Callable[[], Awaitable[None]]) -> Refusal | None:
+        """Try until the window was sent and `keep` has noted it; what keeps it from ever being sent otherwise."""
         retry = self._config.retry_on_failure
         backoff = Backoff(retry)
         started = self._context.clock.monotonic()
         while True:
             try:
-                await self._once(window)
+                async with self._steady:
+                    await self._once(window)
+                    self._sent(window.count)
+                    await keep()
             except Rejected as refused:
                 self._count("otelcol_exporter_send_failed_log_records", window.count)
                 return _refusal(refused, window.count, backoff.attempts + 1)
@@ -82,8 +87,12 @@ class Attempts:
                 self._fail(failure, wait)
                 await self._sleep(wait)
             else:
-                self._sent(window.count)
                 return None
+
+    async def cease(self) -> None:
+        """Return when no attempt is under way that is not noted yet; none is begun from now on."""
+        for _ in range(self._config.concurrency):
+            await self._steady.acquire()
 
     async def _once(self, window: Window) -> None:
         """One attempt; whatever goes wrong is Rejected or Unavailable."""

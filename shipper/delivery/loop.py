@@ -7,13 +7,16 @@ crash repeats at most what was under way.
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
+from functools import partial
 from typing import Any, Final
 
-from shipper.core.component import Context, Exporter
+from shipper.core.component import Context, Exporter, Unanswered
 from shipper.core.delivery import DeliveryConfig
 from shipper.core.errors import Unavailable
 from shipper.core.journal import Cursor, DeadLetter, Entry, Journal, pipeline_of
 from shipper.delivery.attempt import Attempts, Refusal
+from shipper.delivery.doubt import Doubt
 from shipper.delivery.window import Window
 
 log = logging.getLogger(__name__)
@@ -56,6 +59,8 @@ class Delivery:
         self._context = context
         self._dead_letter_log = dead_letter_log
         self._attempts = Attempts(exporter, config, context, turns or asyncio.Semaphore(config.concurrency))
+        self._doubt = Doubt(exporter, self._advance) if isinstance(exporter, Unanswered) else None
+        self._most = -(-config.batch.max_records // 2) if self._doubt else config.batch.max_records
         self._draining = asyncio.Event()
         self._moved = asyncio.Event()
 
@@ -64,7 +69,6 @@ class Delivery:
 
     async def open(self) -> None:
         """Hold the cursor's place in the log; raises Unavailable."""
-        await self._journal.open(self.cursor)
         context, journal = self._context, self._journal
         context.health.starting(context.id)
         for name in ("otelcol_exporter_sent_log_records", "otelcol_exporter_send_failed_log_records"):
@@ -73,6 +77,7 @@ class Delivery:
             "otelcol_exporter_queue_size", lambda: _waiting(journal, context.id), exporter=context.id
         )
         context.meter.watch("otelcol_exporter_queue_capacity", lambda: _capacity(journal), exporter=context.id)
+        await journal.open(self.cursor)
 
     async def run(self) -> None:
         """Deliver until cancelled, whatever happens."""
@@ -90,9 +95,22 @@ class Delivery:
         """Return when nothing waits any more; from now on nothing is held back to fill a window."""
         self._draining.set()
         self._attempts.hurry.set()
-        while self._journal.waiting(self.cursor):
-            self._moved.clear()
-            await self._moved.wait()
+        while waiting := self._journal.waiting(self.cursor):
+            if self._doubt and self._doubt.place == self._place() + waiting:
+                await self._resolve()
+            else:
+                self._moved.clear()
+                await self._moved.wait()
+
+    async def finish(self) -> None:
+        """Begin nothing more, and return when the outcome of what is under way is known and noted.
+
+        Whoever ends a delivery without this may make the next one send a window again.
+        """
+        await self._attempts.cease()
+        if self._doubt:
+            with suppress(Unavailable):
+                await self._doubt.resolve()
 
     async def _deliver_all(self, group: asyncio.TaskGroup) -> None:
         """Read and send, up to `concurrency` windows at once; their cursor moves in the order of the log."""
@@ -100,6 +118,9 @@ class Delivery:
         free = asyncio.Semaphore(self._config.concurrency)
         former = asyncio.Event()
         former.set()
+        if self._doubt:
+            start = max(start, self._doubt.place or 0)
+            group.create_task(self._doubt.watch())
         while True:
             await free.acquire()
             window = await self._read(start)
@@ -113,9 +134,9 @@ class Delivery:
         while True:
             under_way = max(0, start - self._place())
             await self._journal.wait(self.cursor, under_way + 1)
-            await self._fill(under_way + batch.max_records)
+            await self._fill(under_way + self._most)
             try:
-                chunks = await self._journal.read(self.cursor, batch.max_records, batch.max_bytes, start)
+                chunks = await self._journal.read(self.cursor, self._most, batch.max_bytes, start)
             except Unavailable:
                 chunks = []
             if chunks:
@@ -149,16 +170,12 @@ class Delivery:
             if part.count > 1 and len(part.otlp) > self._config.batch.max_bytes:
                 parts += reversed(part.split())
                 continue
-            refusal = await self._attempts.send(part)
-            if refusal is None:
-                await former.wait()
-                dead = await self._settle(part.next, dead)
-                continue
-            guilty, rest = refusal.apportion(part)
-            dead += [(each.next, self._dead_letter(each, refusal)) for each in guilty]
-            parts += reversed(rest)
-        await former.wait()
-        await self._settle(window.next, dead)
+            refusal = await self._attempts.send(part, partial(self._settle, part.next, dead, former))
+            if refusal is not None:
+                guilty, rest = refusal.apportion(part)
+                dead += [(each.next, self._dead_letter(each, refusal)) for each in guilty]
+                parts += reversed(rest)
+        await self._settle(window.next, dead, former, sent=False)
         done.set()
 
     def _dead_letter(self, record: Window, refusal: Refusal) -> DeadLetter:
@@ -174,12 +191,24 @@ class Delivery:
             exporter=True,
         )
 
-    async def _settle(self, place: int, dead: list[tuple[int, DeadLetter]]) -> list[tuple[int, DeadLetter]]:
-        """Move the cursor to `place`, with the dead letters before it; those behind it are left.
+    async def _settle(
+        self, place: int, dead: list[tuple[int, DeadLetter]], former: asyncio.Event, *, sent: bool = True
+    ) -> None:
+        """Records up to `place` are sent, or dead: keep that, behind the windows before. Empties `dead` so far."""
+        await former.wait()
+        passed = [letter for behind, letter in dead if behind <= place]
+        dead[:] = [(behind, letter) for behind, letter in dead if behind > place]
+        if self._doubt:
+            await self._doubt.add(place, passed, sent=sent)
+            self._moved.set()
+        else:
+            await self._advance(place, passed)
+
+    async def _advance(self, place: int, passed: Sequence[DeadLetter]) -> None:
+        """Move the cursor to `place`, with the dead letters before it.
 
         As often as it takes: what was sent must not be sent again because the storage does not work now.
         """
-        passed = [letter for behind, letter in dead if behind <= place]
         entries = []
         if passed and self._dead_letter_log:
             payload = b"".join(letter.payload for letter in passed)
@@ -194,7 +223,14 @@ class Delivery:
         self._moved.set()
         if passed:
             self._buried(passed)
-        return [(behind, letter) for behind, letter in dead if behind > place]
+
+    async def _resolve(self) -> None:
+        """Settle what is in doubt; where that can't be done now, in a moment."""
+        try:
+            assert self._doubt  # noqa: S101 - the caller has seen it
+            await self._doubt.resolve()
+        except Unavailable:
+            await self._context.clock.sleep(_JOURNAL_RETRY)
 
     def _buried(self, dead: Sequence[DeadLetter]) -> None:
         labels = {"pipeline": dead[0].pipeline, "component": dead[0].component}

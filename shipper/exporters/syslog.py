@@ -42,6 +42,9 @@ _DOUBT: Final = 5.0
 _GOODBYE: Final = 2.0
 """Seconds to wait at the end for the server to end the connection too."""
 
+_GLANCE: Final = 0.1
+"""Seconds between two looks at whether what was in doubt has been sent again."""
+
 
 def _facility(value: Any) -> Any:
     """The number of a facility given by its name, its number or its number as text."""
@@ -154,19 +157,30 @@ class SyslogExporter:
 
     async def __aexit__(self, *exc: object) -> None:
         await self._stop_repeating()
-        link, self._link = self._link, None
-        if link:
-            answers = link is self._sent_over
-            patience = _GOODBYE if answers and _now() - self._sent_at < _DOUBT else 0.0
-            if not await link.close(patience) and answers:
-                self._again = self._sent
-        if self._again and not await self._repeat_once():
+        try:
+            await self.settled(at_once=True)
+        except Unavailable:
             log.warning(
-                "the server broke off and is not back: the last batch may be lost there",
-                extra={"component": self._context.id, "records": otlp.count(self._again)},
+                "the server broke off and is not back: the last batch may be lost there, and is sent again",
+                extra={"component": self._context.id, "records": otlp.count(self._sent)},
             )
         await self._drop()
         await self._stop_repeating()
+
+    async def settled(self, *, at_once: bool) -> None:
+        """Return when the last window is beyond doubt; `at_once`: ask the server, by saying goodbye.
+
+        Raises:
+            Unavailable: the server broke off and does not come back.
+        """
+        if at_once:
+            async with self._turn, explained(self._config.address, self._config.timeout):
+                await self._part()
+                await self._send_again()
+                await self._part()
+            return
+        while (left := self._sent_at + _DOUBT - _now()) > 0 or self._again:
+            await asyncio.sleep(max(left, _GLANCE))
 
     async def export(self, window: Window) -> None:
         """Send the window over the connection at hand, or over a new one where that has ended.
@@ -236,6 +250,15 @@ class SyslogExporter:
             )
             self._again = self._sent
         await link.abort()
+
+    async def _part(self) -> None:
+        """End the connection; a server that does the same has read everything, else the last batch is in doubt."""
+        link, self._link = self._link, None
+        if link:
+            answers = link is self._sent_over
+            patience = _GOODBYE if answers and _now() - self._sent_at < _DOUBT else 0.0
+            if not await link.close(patience) and answers:
+                self._again = self._sent
 
     def _ended(self) -> None:
         """The server ended the connection between two windows."""

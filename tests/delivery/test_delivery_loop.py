@@ -289,7 +289,7 @@ async def test_a_dead_letter_given_again_reaches_only_who_refused_it(auto: Scene
     ("retry", "reason"),
     [
         (RetryConfig(enabled=False), "given up after 0 s: connection refused"),
-        (RetryConfig(max_elapsed_time="20s"), "given up after 2"),
+        (RetryConfig(max_elapsed_time="20s", max_interval="5s"), "given up after 2"),
     ],
 )
 async def test_giving_up_is_kept_as_dead_letters(auto: Scene, retry: RetryConfig, reason: str):
