@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Coroutine, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -11,7 +11,7 @@ from shipper.config import Loaded, Part
 from shipper.core.clock import Clock
 from shipper.core.component import Context, Exporter, Processor, Receiver
 from shipper.core.delivery import DeliveryConfig
-from shipper.core.errors import Unavailable
+from shipper.core.errors import ShipperError, Unavailable
 from shipper.core.journal import Cursor, Journal, dead_letter_log, retry_log
 from shipper.core.telemetry import Health, Meter
 from shipper.delivery import Delivery
@@ -21,6 +21,12 @@ log = logging.getLogger(__name__)
 
 #: Seconds before a receiver that ended by a fault of ours is started again.
 _RESTART_AFTER: Final = 30.0
+
+#: Seconds until a storage that does not work is tried again.
+_JOURNAL_RETRY: Final = 1.0
+
+#: Seconds for which a reload waits for answers that are under way.
+_ANSWERS: Final = 10.0
 
 
 @dataclass(frozen=True)
@@ -46,6 +52,8 @@ class Generation:
         self._stack = AsyncExitStack()
         self._receiving: list[asyncio.Task[None]] = []
         self._delivering: list[asyncio.Task[None]] = []
+        self._prepared = False
+        self._started = False
         used = loaded.pipelines.values()
         self.exporters: dict[str, Exporter] = {
             name: self._build(loaded.exporters[name])
@@ -59,14 +67,47 @@ class Generation:
         self._turns: dict[str, asyncio.Semaphore] = {}
         self.deliveries = self._deliveries()
 
-    async def start(self) -> None:
-        """Open the exporters and start delivering what waits. Receivers start by `receive`."""
-        for exporter in self.exporters.values():
-            await self._stack.enter_async_context(exporter)
+    async def prepare(self) -> None:
+        """Make everything ready that can fail, beside a generation that still runs.
+
+        Raises:
+            ShipperError: something is not ready; `close` undoes the rest.
+        """
+        for name, exporter in self.exporters.items():
+            try:
+                await self._stack.enter_async_context(exporter)
+            except ShipperError:
+                raise
+            except Exception as fault:
+                log.exception("exporter can't be started", extra={"component": name})
+                raise ShipperError(f"exporter {name} can't be started: {type(fault).__name__}") from fault
         for delivery in self.deliveries:
-            await delivery.open()
-        await self._services.journal.retain([delivery.cursor for delivery in self.deliveries])
+            await self._services.journal.open(delivery.cursor)
+        self._prepared = True
+
+    async def start(self) -> None:
+        """Start delivering what waits. Receivers start by `receive`."""
+        if not self._prepared:
+            await self.prepare()
+        self._started = True
+        for delivery in self.deliveries:
+            with suppress(Unavailable):  # it worked before; the delivery waits until it does again
+                await delivery.open()
         self._delivering = [asyncio.create_task(d.run(), name=str(d)) for d in self.deliveries]
+        self.hold()
+
+    def hold(self) -> None:
+        """Let go of every cursor in the journal that is not ours, as soon as the storage works."""
+        self._delivering.append(asyncio.create_task(self._hold()))
+
+    async def _hold(self) -> None:
+        while True:
+            try:
+                await self._services.journal.retain([delivery.cursor for delivery in self.deliveries])
+            except Unavailable:
+                await self._services.clock.sleep(_JOURNAL_RETRY)
+            else:
+                return
 
     def receive(self) -> None:
         """Start the receivers, each on its own: one that fails stops no other."""
@@ -98,13 +139,25 @@ class Generation:
         """Return when nothing waits for any exporter."""
         await asyncio.gather(*(delivery.drained() for delivery in self.deliveries))
 
+    async def finish(self) -> None:
+        """Stop, and let answers that are under way arrive: a request without one would be made again."""
+        await self.stop_receiving()
+        finishing = [asyncio.create_task(delivery.finish()) for delivery in self.deliveries]
+        if finishing:
+            await asyncio.wait(finishing, timeout=_ANSWERS)
+        await _end(finishing)
+
     async def close(self) -> None:
         """End every part; nothing is lost, since what was not delivered waits in the journal."""
         await self.stop_receiving()
         await _end(self._delivering)
-        await self._stack.aclose()
-        for component in [*self.receivers, *self.exporters]:
-            self._services.health.forget(component)
+        try:
+            await self._stack.aclose()
+        except Exception:
+            log.exception("an exporter could not be closed")
+        if self._started:
+            for component in [*self.receivers, *self.exporters]:
+                self._services.health.forget(component)
 
     def waiting(self) -> int:
         """Records that some exporter has not taken yet, each counted once."""

@@ -27,7 +27,8 @@ class Term:
         self.services = services
         self._taps = taps
         self._taken = 0
-        self.generation = self._build(loaded)
+        self.generation = Generation(loaded, services)
+        taps.attach(self.generation.pipelines)
 
     async def __aenter__(self) -> "Term":
         """Start delivering what waits."""
@@ -70,37 +71,35 @@ class Term:
         return self.generation.waiting()
 
     async def swap(self, loaded: Loaded) -> None:
-        """Build another configuration, then swap; the journal, its cursors and what waits stay.
+        """Make another configuration ready, then swap; the journal, its cursors and what waits stay.
 
         Raises:
-            ShipperError: it can't be built or started; the former configuration goes on.
+            ShipperError: it can't be built or made ready; the former configuration was never stopped.
         """
         former = self.generation
         if loaded.storage != former.loaded.storage:
             raise ShipperError("extensions.storage cannot change while running; restart for that")
-        built = self._build(loaded)
+        built = Generation(loaded, self.services)
+        try:
+            await built.prepare()
+        except BaseException:
+            await built.close()
+            former.hold()
+            raise
+        await former.finish()
         await former.close()
         self._taken += former.taken()
         self.generation = built
+        self._taps.attach(built.pipelines)
         try:
             await built.start()
-        except ShipperError:
-            await built.close()
-            self.generation = self._build(former.loaded)
-            await self.generation.start()
-            raise
         finally:
-            self.generation.receive()
+            built.receive()
         self._introduce()
 
     def delivered(self) -> int:
         """A count of records that grows as they leave the journal; only its differences mean something."""
         return self._taken + self.generation.taken() - self.generation.waiting()
-
-    def _build(self, loaded: Loaded) -> Generation:
-        generation = Generation(loaded, self.services)
-        self._taps.attach(generation.pipelines)
-        return generation
 
     def _introduce(self) -> None:
         loaded = self.generation.loaded
