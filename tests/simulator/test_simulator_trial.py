@@ -71,14 +71,14 @@ def test_a_command_that_is_not_there_is_said_so(tmp_path):
 
 
 def test_what_is_given_goes_before_what_a_trial_would_choose():
-    given = {"POLL_INTERVAL": "30s", "GITHUB_ORG": "tidewatch", "GITHUB_TOKEN": "real", "HOME": "/root"}
+    given = {"POLL_INTERVAL": "30s", "GITHUB_ORG": "tidewatch", "GITHUB_TOKEN": "real", "HOME": "/home/somebody"}
     assert environment("http://x", Options(), given, Path("trial/shipper.db")) == {
         "POLL_INTERVAL": "30s",
         "SHIPPER_STORAGE": "trial/shipper.db",
         "GITHUB_ORG": "tidewatch",
         "GITHUB_TOKEN": "token-of-the-simulator",
         "GITHUB_API_URL": "http://x",
-        "HOME": "/root",
+        "HOME": "/home/somebody",
     }
     chosen = environment("http://x", Options(organizations=("one", "two"), tokens=("good",)), given, Path("t"))
     assert (chosen["GITHUB_ORG"], chosen["GITHUB_TOKEN"]) == ("one", "good")
