@@ -3,7 +3,6 @@
 import asyncio
 import json
 import os
-import re
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -167,16 +166,3 @@ class Program:
 @pytest.fixture
 def program(tmp_path: Path) -> Program:
     return Program(tmp_path)
-
-
-async def listening(process: asyncio.subprocess.Process, name: str) -> tuple[str, list[str]]:
-    """The address of a listener from the program's log, and the lines read so far."""
-    assert process.stderr
-    lines: list[str] = []
-    while True:
-        line = (await asyncio.wait_for(process.stderr.readline(), 30)).decode()
-        assert line, lines
-        lines.append(line)
-        found = re.search(rf"{name} listens on ([\d.]+:\d+)", line)
-        if found:
-            return f"http://{found[1]}", lines

@@ -6,7 +6,7 @@ import signal
 
 import aiohttp
 import pytest
-from conftest import listening
+from e2e_listening import listening
 
 from shipper.simulator import Options, Simulator, Token
 

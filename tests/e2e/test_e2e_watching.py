@@ -5,7 +5,7 @@ import json
 import signal
 
 import pytest
-from conftest import listening
+from e2e_listening import listening
 
 from shipper.simulator import Options, Simulator
 
