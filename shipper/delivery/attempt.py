@@ -9,6 +9,7 @@ from typing import Final
 from shipper.core.component import Context, Exporter
 from shipper.core.delivery import DeliveryConfig
 from shipper.core.errors import Rejected, Unavailable
+from shipper.core.waiting import first
 from shipper.delivery.backoff import Backoff
 from shipper.delivery.window import Window
 
@@ -126,15 +127,7 @@ class Attempts:
         if self.hurry.is_set():
             await self._context.clock.sleep(seconds)
             return
-        waits = [
-            asyncio.ensure_future(self._context.clock.sleep(seconds)),
-            asyncio.ensure_future(self.hurry.wait()),
-        ]
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+        await first(self._context.clock.sleep(seconds), self.hurry.wait())
 
     def _sent(self, count: int) -> None:
         self._count("otelcol_exporter_sent_log_records", count)

@@ -15,6 +15,7 @@ from shipper.core.component import Context, Exporter, Unanswered
 from shipper.core.delivery import DeliveryConfig
 from shipper.core.errors import Unavailable
 from shipper.core.journal import Cursor, DeadLetter, Entry, Journal, pipeline_of
+from shipper.core.waiting import first
 from shipper.delivery.attempt import Attempts, Refusal
 from shipper.delivery.doubt import Doubt
 from shipper.delivery.window import Window
@@ -151,15 +152,7 @@ class Delivery:
         interval = self._config.batch.flush_interval
         if self._draining.is_set() or not interval or self._journal.waiting(self.cursor) >= records:
             return
-        waits = [
-            asyncio.ensure_future(self._journal.wait(self.cursor, records)),
-            asyncio.ensure_future(self._draining.wait()),
-        ]
-        try:
-            await asyncio.wait(waits, timeout=interval, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+        await first(self._journal.wait(self.cursor, records), self._draining.wait(), timeout=interval)
 
     async def _deliver(self, window: Window, former: asyncio.Event, done: asyncio.Event) -> None:
         """Bring every record of a window to the exporter or to the dead letters, halving where it is refused."""

@@ -14,6 +14,7 @@ from shipper.core.clock import Clock, SystemClock
 from shipper.core.errors import ShipperError, Unavailable
 from shipper.core.journal import Journal
 from shipper.core.telemetry import Health, Meter
+from shipper.core.waiting import first
 from shipper.net.lease import Lease
 from shipper.service.admin import admin_app
 from shipper.service.generation import Services
@@ -23,7 +24,7 @@ from shipper.service.metrics import metrics_app
 from shipper.service.status import status
 from shipper.service.tap import Taps
 from shipper.service.term import Term
-from shipper.service.waiting import first, watch
+from shipper.service.watching import watch
 
 log = logging.getLogger(__name__)
 

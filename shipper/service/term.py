@@ -6,10 +6,10 @@ from contextlib import suppress
 
 from shipper.config import Loaded
 from shipper.core.errors import ShipperError
+from shipper.core.waiting import first
 from shipper.service.generation import Generation, Services
 from shipper.service.graph import picture
 from shipper.service.tap import Taps
-from shipper.service.waiting import first
 
 log = logging.getLogger(__name__)
 

@@ -22,6 +22,7 @@ from typing import Any, Final
 from aiohttp import web
 
 from shipper.core.clock import Clock, SystemClock
+from shipper.core.waiting import first
 from shipper.net.server import ListenError
 from shipper.simulator.access import Access, Token
 from shipper.simulator.alerts import Alert, Stream
@@ -246,10 +247,7 @@ class Simulator:
 
     async def _pause(self, seconds: float) -> None:
         """Wait on the clock, or until the simulator closes."""
-        waits = [asyncio.ensure_future(self.clock.sleep(seconds)), asyncio.ensure_future(self._closing.wait())]
-        _, pending = await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        for task in pending:
-            task.cancel()
+        await first(self.clock.sleep(seconds), self._closing.wait())
 
 
 async def _break_off(request: web.Request, answer: Answer) -> web.StreamResponse:

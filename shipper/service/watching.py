@@ -1,29 +1,13 @@
-"""Waiting for the first of several things, and for a file to change."""
+"""Notices when a file of the configuration changes."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from shipper.core.clock import Clock
 
 #: Seconds between two looks at watched files.
 _INTERVAL: Final = 1.0
-
-
-async def first(*waits: Awaitable[Any], timeout: float | None = None) -> bool:
-    """Return when one of these is done, or false after `timeout` seconds.
-
-    Coroutines that are not done are cancelled; tasks go on.
-    """
-    own = [asyncio.ensure_future(each) for each in waits if not asyncio.isfuture(each)]
-    others = [asyncio.ensure_future(each) for each in waits if asyncio.isfuture(each)]
-    try:
-        done, _ = await asyncio.wait(own + others, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in own:
-            task.cancel()
-    return bool(done)
 
 
 async def watch(files: Callable[[], set[Path]], changed: Callable[[], None], clock: Clock) -> None:
