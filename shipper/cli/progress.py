@@ -51,7 +51,7 @@ class Bar:
             self._drawn.update(self._tasks[name], completed=fraction, total=_total(fraction), note=note)
             return
         now = time.monotonic()
-        if fraction == 1.0 or now - self._said.get(name, 0.0) >= _INTERVAL:
+        if now - self._said.setdefault(name, now) >= _INTERVAL:
             self._said[name] = now
             share = "" if fraction is None else f"{fraction:4.0%} "
             click.echo(f"{share}{name}: {note}", err=True)
