@@ -135,7 +135,7 @@ async def test_a_server_that_sorts_in_its_own_way_is_read_to_the_end(clock, rest
     assert (len(intake.uids), intake.records[-1].body["number"]) == (10, 5)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32), numbered=st.booleans(), size=st.sampled_from([1, 2, 5]))
 def test_every_alert_that_stays_as_it_is_is_taken_exactly_once(seed, numbered, size):
     """Alerts change between requests, at most once a poll; the process dies between any two steps."""

@@ -175,11 +175,11 @@ async def test_a_busy_organization_with_short_polls_keeps_to_its_quota():
     options = Options(organizations=("acme",), rate=4.0, backlog=0, late=0.05, late_bound=580.0, alerts=0)
     day = Day(options, poll_interval="10s", streams={"code_scanning": False})
     async with day.running():
-        await day.clock.pass_(1.5 * HOUR)
+        await day.clock.pass_(1 * HOUR)
     assert {status for _, status in day.session.statuses} == {200}
     assert day.missing() == set()
     assert len(day.intake.uids) == len(set(day.intake.uids))
-    assert day.requests("audit-log") <= 1600
+    assert day.requests("audit-log") <= 1100
 
 
 async def test_an_outage_of_hours_is_made_good_in_pages():

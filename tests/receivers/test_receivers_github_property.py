@@ -72,7 +72,7 @@ def rows_of(chance: Random) -> list[Row]:
     return rows
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
     numbered=st.booleans(),
