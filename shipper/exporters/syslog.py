@@ -179,7 +179,7 @@ class SyslogExporter:
                 await self._send_again()
                 await self._part()
             return
-        while (left := self._sent_at + _DOUBT - _now()) > 0 or self._again:
+        while (left := self._sent_at + _DOUBT - _now()) > 0 or self._again:  # noqa: ASYNC110 - each window moves it
             await asyncio.sleep(max(left, _GLANCE))
 
     async def export(self, window: Window) -> None:
