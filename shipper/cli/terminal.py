@@ -5,12 +5,12 @@ from typing import Any
 
 import orjson
 
-from shipper.config.diagnostics import printable
+from shipper.wire.text import escaped
 
 
 def safe(text: str) -> str:
     """The text, on the lines it has, with all that is not printable escaped."""
-    return "\n".join(printable(line) for line in text.split("\n"))
+    return "\n".join(escaped(line) for line in text.split("\n"))
 
 
 def safe_json(value: Any) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from shipper.core.errors import ShipperError
+from shipper.wire.text import escaped
 
 Loc = tuple[str | int, ...]
 
@@ -47,8 +48,8 @@ class Diagnostic:
         place = f"{self.file}:{self.line}:{self.column}"
         rest = ": ".join(part for part in (self.path, self.message) if part)
         if color:
-            return f"\033[1m{place}:\033[0m {_COLORS[self.severity]}{what}\033[0m: {printable(rest)}"
-        return printable(f"{place}: {what}: {rest}")
+            return f"\033[1m{place}:\033[0m {_COLORS[self.severity]}{what}\033[0m: {escaped(rest)}"
+        return escaped(f"{place}: {what}: {rest}")
 
 
 class Invalid(ShipperError):  # noqa: N818 - named by what the file is
@@ -76,8 +77,3 @@ def dotted(loc: Loc) -> str:
             shown = step if re.fullmatch(r"[^\s.\[\]\"']+", step) else f'"{step}"'
             text += f".{shown}" if text else shown
     return text
-
-
-def printable(text: str) -> str:
-    """Text on one line: what somebody put into a file must not steer a terminal or start another line."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape", "replace").decode() for c in text)

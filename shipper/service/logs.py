@@ -7,6 +7,8 @@ from typing import Any, Final, TextIO
 
 import orjson
 
+from shipper.wire.text import escaped
+
 #: Attributes every `logging.LogRecord` has: what else a record carries was given by `extra` and is shown.
 _STANDARD: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -77,16 +79,11 @@ class ConsoleFormatter(logging.Formatter):
         level = record.levelname.lower()
         if self._color and record.levelname in _COLORS:
             level = f"{_COLORS[record.levelname]}{level}\033[0m"
-        extra = " ".join(f"{key}={_printable(value)}" for key, value in _extra(record).items())
-        text = f"{time} {level} {_printable(record.getMessage())}" + (f"  {extra}" if extra else "")
+        extra = " ".join(f"{key}={escaped(str(value))}" for key, value in _extra(record).items())
+        text = f"{time} {level} {escaped(record.getMessage())}" + (f"  {extra}" if extra else "")
         if record.exc_info:
             text += "\n" + self.formatException(record.exc_info)
         return self._mask(text)
-
-
-def _printable(value: object) -> str:
-    """Text without control characters: what others wrote must not steer the terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in str(value))
 
 
 def set_up(level: str, style: str, mask: Mask, stream: TextIO | None = None) -> None:

@@ -33,6 +33,11 @@ def body_line(body: Any) -> bytes:
     return _UNSAFE_JSON.sub(_escape_bytes, dumps(body))
 
 
+def escaped(text: str) -> str:
+    """Text for one line of a terminal: what strangers wrote can neither steer it nor start another line."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def utf8_cut(data: bytes, limit: int) -> bytes:
     """The first `limit` bytes at most, not ending inside a character or behind a lone escaping backslash."""
     if len(data) <= limit:
