@@ -11,7 +11,6 @@ clear the screen or pretend to be another line.
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final, Literal, TextIO
 
 import orjson
@@ -22,6 +21,7 @@ from shipper.core.errors import Unavailable
 from shipper.exporters.lane import Lane
 from shipper.wire import jsontext
 from shipper.wire.summary import summarize
+from shipper.wire.times import utc
 
 _RESET: Final = "\x1b[0m"
 _COLORS: Final = {
@@ -149,7 +149,7 @@ def _indented(value: Any) -> str:
 
 
 def _local(nanoseconds: int) -> str:
-    return f"{datetime.fromtimestamp(nanoseconds // 10**9, UTC).astimezone():%Y-%m-%d %H:%M:%S}"
+    return f"{utc(nanoseconds).astimezone():%Y-%m-%d %H:%M:%S}"
 
 
 def _write(out: TextIO, text: str) -> None:

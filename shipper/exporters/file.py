@@ -17,7 +17,6 @@ import os
 import stat
 import threading
 from collections.abc import Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
@@ -29,6 +28,7 @@ from shipper.core.errors import Unavailable
 from shipper.core.record import UID
 from shipper.exporters.lane import Lane
 from shipper.wire import jsontext, otlp_json
+from shipper.wire.times import rfc3339
 
 _CHUNK: Final = 2**16
 #: Seconds that closing waits for a disk that hangs.
@@ -180,15 +180,6 @@ def flat(exported: Exported) -> dict[str, Any]:
         "body": record.body,
         "resource": exported.resource,
     }
-
-
-def rfc3339(nanoseconds: int) -> str:
-    """A time in UTC with as many digits of a second as it has, in groups of three."""
-    seconds, rest = divmod(nanoseconds, 10**9)
-    digits = f"{rest:09d}"
-    while digits.endswith("000") and len(digits) > 3:
-        digits = digits[:-3]
-    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{digits}Z"
 
 
 def _same(fd: int, path: Path) -> bool:

@@ -4,13 +4,13 @@ LEEF has no way to write its delimiter inside a value, so `^` becomes `\u005e`, 
 The whole event stands in `event` as JSON, at the end, so that a message that is too long loses nothing else.
 """
 
-from datetime import UTC, datetime
 from typing import Final
 
 from shipper.core.record import Record
 from shipper.wire.cef import address_family, importance
 from shipper.wire.summary import Summary
 from shipper.wire.text import neutral
+from shipper.wire.times import utc
 
 _DELIMITER: Final = "^"
 _ESCAPED: Final = "\\u005e"
@@ -49,9 +49,8 @@ def _pairs(record: Record, summary: Summary) -> list[tuple[str, str]]:
 def _times(nanoseconds: int) -> list[tuple[str, str]]:
     if nanoseconds <= 0:
         return []
-    time = datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC)
-    millisecond = nanoseconds // 1_000_000 % 1000
+    time = utc(nanoseconds)
     return [
-        ("devTime", f"{time:%Y-%m-%dT%H:%M:%S}.{millisecond:03d}+0000"),
+        ("devTime", f"{time:%Y-%m-%dT%H:%M:%S}.{time.microsecond // 1000:03d}+0000"),
         ("devTimeFormat", "yyyy-MM-dd'T'HH:mm:ss.SSSZ"),
     ]

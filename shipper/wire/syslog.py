@@ -8,7 +8,7 @@ SD-PARAMs nor in MSG, so that a message is safe in any framing and in any file i
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import Enum
 from typing import Final, Literal, NamedTuple, TypeAlias
 
@@ -18,6 +18,7 @@ from shipper.wire.cef import cef
 from shipper.wire.leef import leef
 from shipper.wire.summary import Summary, summarize
 from shipper.wire.text import body_line, graphic, neutral, utf8_cut
+from shipper.wire.times import utc
 
 Protocol: TypeAlias = Literal["rfc5424", "rfc3164"]
 MessageFormat: TypeAlias = Literal["json", "cef", "leef"]
@@ -169,10 +170,7 @@ def _param(value: str, longest: int | None) -> str:
 
 def _moment(record: Record) -> datetime | None:
     nanoseconds = record.timestamp or record.observed
-    if nanoseconds <= 0:
-        return None
-    whole = datetime.fromtimestamp(nanoseconds // 1_000_000_000, UTC)
-    return whole.replace(microsecond=nanoseconds // 1000 % 1_000_000)
+    return utc(nanoseconds) if nanoseconds > 0 else None
 
 
 def _timestamp(record: Record) -> str:
@@ -183,5 +181,5 @@ def _timestamp(record: Record) -> str:
 
 def _bsd_timestamp(record: Record) -> str:
     """RFC 3164, 4.1.2, in UTC, since the format has no place for a zone; the epoch for no time."""
-    moment = _moment(record) or datetime.fromtimestamp(0, UTC)
+    moment = _moment(record) or utc(0)
     return f"{_MONTHS[moment.month - 1]} {moment.day:2} {moment:%H:%M:%S}"

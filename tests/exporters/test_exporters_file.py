@@ -18,7 +18,7 @@ from shipper.core.component import Exported
 from shipper.core.errors import Unavailable
 from shipper.core.record import Record
 from shipper.exporters import file as module
-from shipper.exporters.file import Appender, Config, FileExporter, flat, rfc3339
+from shipper.exporters.file import Appender, Config, FileExporter, flat
 
 OTLP = b'{"resourceLogs":[]}\n'
 
@@ -60,19 +60,6 @@ async def test_json_is_one_flat_record_a_line(tmp_path: Path) -> None:
         "resource": {"service.name": "github"},
     }
     assert second["body"] == "b"
-
-
-@pytest.mark.parametrize(
-    ("nanoseconds", "text"),
-    [
-        (0, "1970-01-01T00:00:00.000Z"),
-        (1725456356934000000, "2024-09-04T13:25:56.934Z"),
-        (1725456356000001000, "2024-09-04T13:25:56.000001Z"),
-        (2**64 - 1, "2554-07-21T23:34:33.709551615Z"),
-    ],
-)
-def test_times_are_rfc_3339(nanoseconds: int, text: str) -> None:
-    assert rfc3339(nanoseconds) == text
 
 
 def test_a_flat_record_says_all(tmp_path: Path) -> None:
