@@ -52,7 +52,7 @@ class Diagnostic:
         return escaped(f"{place}: {what}: {rest}")
 
 
-class Invalid(ShipperError):  # noqa: N818 - named by what the file is
+class Invalid(ShipperError):
     """A configuration file can't be used; carries all that was found, warnings included."""
 
     def __init__(self, diagnostics: Sequence[Diagnostic]) -> None:

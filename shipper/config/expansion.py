@@ -27,7 +27,7 @@ def is_secret(key: str) -> bool:
     return bool(SECRET_NAME.search(key)) and not key.endswith(("_file", "_id", "_scanning"))
 
 
-class _Failed(Exception):  # noqa: N818 - an answer on the way up, never seen outside
+class _Failed(Exception):
     def __init__(self, code: str, message: str) -> None:
         super().__init__(message)
         self.code = code

@@ -31,7 +31,7 @@ class Fault(NamedTuple):
     message: str
 
 
-class Malformed(Exception):  # noqa: N818 - named by what the file is
+class Malformed(Exception):
     """The file can't be read on from here."""
 
     def __init__(self, fault: Fault) -> None:

@@ -9,7 +9,7 @@ class ShipperError(Exception):
     """Base of every error of ours. Messages never hold a secret, a header or an event's body."""
 
 
-class Unavailable(ShipperError):  # noqa: N818 - named by what the caller does: come back later
+class Unavailable(ShipperError):
     """All of it, later: the other side did not take anything, or it can't be known that it did.
 
     Args:
@@ -25,7 +25,7 @@ class Unavailable(ShipperError):  # noqa: N818 - named by what the caller does: 
         self.blocked = blocked
 
 
-class Rejected(ShipperError):  # noqa: N818 - named by what the caller does: give these up
+class Rejected(ShipperError):
     """These, never: the other side refuses them for good.
 
     Args:

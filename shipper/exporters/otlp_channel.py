@@ -20,7 +20,7 @@ _ANSWER_TOO_LARGE: Final = "CLIENT: Received message larger than max"
 _RECONNECT_MS: Final = 1000
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not a fault
+class Refused(Exception):
     """The call ended with another status than OK."""
 
     def __init__(self, code: str, details: str, status: bytes) -> None:

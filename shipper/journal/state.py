@@ -11,7 +11,7 @@ from shipper.journal.schema import PLACE_BITS, VERSION, seal, unpack_ends, versi
 ENTRY_COST: Final = 64
 
 
-class Damage(Exception):  # noqa: N818 - what was found, not what to do: the journal mends it by itself
+class Damage(Exception):
     """The database contradicts itself."""
 
     def __init__(self, what: str) -> None:

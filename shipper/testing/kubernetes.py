@@ -153,7 +153,7 @@ class FakeLeases:
         return self.objects[key]
 
 
-class _Status(Exception):  # noqa: N818 - Kubernetes' own name
+class _Status(Exception):
     """A refusal in Kubernetes' words."""
 
     def __init__(self, code: int, reason: str, message: str) -> None:

@@ -13,7 +13,7 @@ _ZSTD_LEVEL: Final = 1
 _STEP: Final = 2**16
 
 
-class TooLarge(ValueError):  # noqa: N818 - named like the others: by what it says of the data
+class TooLarge(ValueError):
     """There is more behind the compression than the limit."""
 
 

@@ -29,7 +29,7 @@ _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
 _TOKEN: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},]', re.DOTALL)
 
 
-class BadPage(ShipperError):  # noqa: N818 - named by what it is about
+class BadPage(ShipperError):
     """What was answered is no list of events: to be asked for again."""
 
 

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
-class HungUp(Exception):  # noqa: N818 - what the peer did
+class HungUp(Exception):
     """The peer ended the connection in order."""
 
 
-class TooLong(Exception):  # noqa: N818 - what the message is
+class TooLong(Exception):
     """A datagram is more than the socket takes."""
 
     def __init__(self, index: int) -> None:
