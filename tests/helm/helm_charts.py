@@ -20,7 +20,7 @@ KUBERNETES = ("1.29.0", "1.32.0", "1.37.0")
 Manifest = dict[str, Any]
 
 
-class Refused(Exception):  # noqa: N818 - what happened
+class Refused(Exception):
     """helm said no; the message is what it said."""
 
 

@@ -209,5 +209,5 @@ class Pod:
                 self._logged.notify_all()
 
 
-class InitFailed(Exception):  # noqa: N818 - what happened
+class InitFailed(Exception):
     """An init container refused; the message is the pod's termination message."""
