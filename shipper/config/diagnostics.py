@@ -5,10 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-from shipper.core.errors import ShipperError
+from shipper.core.errors import Loc, ShipperError
 from shipper.wire.text import escaped
-
-Loc = tuple[str | int, ...]
 
 Severity = Literal["error", "warning"]
 

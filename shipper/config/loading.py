@@ -9,7 +9,7 @@ from typing import Any, Final
 from pydantic import BaseModel, SecretStr
 
 from shipper.config import nodes, reading, references
-from shipper.config.diagnostics import START, Diagnostic, Invalid, Loc, Mark, dotted, ordered
+from shipper.config.diagnostics import START, Diagnostic, Invalid, Mark, dotted, ordered
 from shipper.config.expansion import Expansion, is_secret
 from shipper.config.hints import hint
 from shipper.config.loaded import Loaded, Part, RecordingPaths
@@ -19,7 +19,7 @@ from shipper.config.suggestions import listed, suggest
 from shipper.config.validation import validate
 from shipper.config.values import masked
 from shipper.core.component import Component, Kind
-from shipper.core.errors import ConfigError, Problem
+from shipper.core.errors import ConfigError, Loc, Problem
 
 #: Bytes of the largest file that is read as a configuration.
 MAX_FILE: Final = 16 * 2**20

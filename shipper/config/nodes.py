@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple, TypeAlias
 
-from shipper.config.diagnostics import START, Loc, Mark
+from shipper.config.diagnostics import START, Mark
+from shipper.core.errors import Loc
 
 #: Values in a file after its aliases are followed.
 MAX_VALUES: Final = 200_000

@@ -19,9 +19,10 @@ from yaml.parser import Parser
 from yaml.reader import Reader
 from yaml.scanner import Scanner
 
-from shipper.config.diagnostics import Loc, Mark
+from shipper.config.diagnostics import Mark
 from shipper.config.nodes import MAX_VALUES, Fault, Item, Malformed, Mapping, Node, Scalar, Sequence, resolve
 from shipper.config.syntax import mark_of, odd_character, syntax
+from shipper.core.errors import Loc
 
 #: Deeper files are not written by people.
 MAX_DEPTH: Final = 64

@@ -7,7 +7,7 @@ from typing import Final
 from shipper.config import nodes
 from shipper.config.suggestions import listed, nearest, suggest
 from shipper.core.component import Kind
-from shipper.core.errors import Problem
+from shipper.core.errors import Loc, Problem
 
 #: The section of the file where components of a kind are defined.
 SECTIONS: Final[dict[Kind, str]] = {"receiver": "receivers", "processor": "processors", "exporter": "exporters"}
@@ -154,7 +154,7 @@ def check_tests(root: nodes.Node, pipelines: list[str]) -> Iterator[Problem]:
     tests = nodes.find(root, ("tests",))
     names: set[str] = set()
     for index, item in enumerate(tests.items if isinstance(tests, nodes.Sequence) else []):
-        loc: tuple[str | int, ...] = ("tests", index)
+        loc: Loc = ("tests", index)
         name = nodes.find(item.node, ("name",))
         if isinstance(name, nodes.Scalar) and isinstance(name.value, str):
             if name.value in names:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, BeforeValidator
 from pydantic.fields import FieldInfo
 from typing_extensions import TypeAliasType
 
-from shipper.config.diagnostics import Loc
+from shipper.core.errors import Loc
 
 
 def key_of(name: str, info: FieldInfo) -> str:

@@ -13,10 +13,9 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from shipper.config import nodes, shapes, values
-from shipper.config.diagnostics import Loc
 from shipper.config.expansion import is_secret
 from shipper.config.suggestions import listed, suggest
-from shipper.core.errors import Problem
+from shipper.core.errors import Loc, Problem
 from shipper.core.units import format_duration, format_size
 
 M = TypeVar("M", bound=BaseModel)

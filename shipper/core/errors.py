@@ -2,7 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
+
+Loc: TypeAlias = tuple[str | int, ...]
+"""The path to a part of a configuration: keys and list indexes."""
 
 
 class ShipperError(Exception):
@@ -49,7 +52,7 @@ class Problem:
     kebab-case, with an entry in docs/errors.md. `at_key` puts the position on the key instead of the value.
     """
 
-    loc: tuple[str | int, ...]
+    loc: Loc
     code: str
     message: str
     at_key: bool = False

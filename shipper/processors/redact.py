@@ -26,7 +26,7 @@ from typing import Any, Final, Literal, TypeAlias
 from pydantic import Field, SecretStr
 
 from shipper.core.component import Component, ConfigModel, Context, Paths
-from shipper.core.errors import ConfigError, Problem
+from shipper.core.errors import ConfigError, Loc, Problem
 from shipper.core.record import Record
 from shipper.processors.personal import PATTERNS, Finder
 from shipper.processors.regex import BadPatternError, Pattern
@@ -160,7 +160,7 @@ def _finder(pattern: str) -> Finder:
 
 def _check(config: Config, _paths: Paths) -> Iterable[Problem]:
     for place, rule in enumerate(config.rules):
-        loc: tuple[str | int, ...] = ("rules", place)
+        loc: Loc = ("rules", place)
         if bool(rule.path) == bool(rule.pattern):
             yield Problem(loc, "path-or-pattern", "wants either path or pattern")
         if rule.action == "hash" and not (config.key and config.key.get_secret_value()):

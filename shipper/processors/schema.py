@@ -29,7 +29,7 @@ from pydantic import Field
 
 import shipper
 from shipper.core.component import Component, ConfigModel, Context, Paths
-from shipper.core.errors import ConfigError, Problem
+from shipper.core.errors import ConfigError, Loc, Problem
 from shipper.core.record import Record
 
 log = logging.getLogger(__name__)
@@ -192,7 +192,7 @@ def _unusable(error: jsonschema_rs.ValidationError) -> UnusableError:
     return UnusableError("bad-schema", f"is no JSON Schema at {where}: {_cut(message)}")
 
 
-def _files(config: Config, paths: Paths) -> Iterator[tuple[str, Path, tuple[str | int, ...]]]:
+def _files(config: Config, paths: Paths) -> Iterator[tuple[str, Path, Loc]]:
     """Each stream with its file, and the place of that in the configuration."""
     if config.schemas is None:
         for stream in PACKAGED:

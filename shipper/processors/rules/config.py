@@ -10,10 +10,10 @@ import yaml
 from pydantic import Field
 
 from shipper.core.component import ConfigModel, Paths
-from shipper.core.errors import Problem
+from shipper.core.errors import Loc, Problem
 from shipper.core.record import UID, Severity
 from shipper.processors.rules.coverage import covered_by
-from shipper.processors.rules.detection import Loc, Reader
+from shipper.processors.rules.detection import Reader
 from shipper.processors.rules.rule import Rule, filtered
 from shipper.processors.rules.sigma import read_sigma_files
 

@@ -9,14 +9,12 @@ Source: https://sigmahq.io/sigma-specification/ (rules specification and modifie
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any
 
-from shipper.core.errors import Problem
+from shipper.core.errors import Loc, Problem
 from shipper.processors.rules.conditions import All, Always, Condition, Exists, Field, Keyword, Not, Same, Some
 from shipper.processors.rules.matchers import any_of
 from shipper.processors.rules.values import MODIFIERS, FaultError, Lists, Meaning, Presence, Reference, read_value
-
-Loc: TypeAlias = tuple[str | int, ...]
 
 
 @dataclass

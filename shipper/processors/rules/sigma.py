@@ -14,9 +14,9 @@ from typing import Any, Final
 import yaml
 
 from shipper.core.component import Paths
-from shipper.core.errors import Problem
+from shipper.core.errors import Loc, Problem
 from shipper.processors.rules.conditions import All, Condition, Field, Some
-from shipper.processors.rules.detection import Loc, Reader
+from shipper.processors.rules.detection import Reader
 from shipper.processors.rules.grammar import GrammarError, parse_condition
 from shipper.processors.rules.matchers import Literals
 from shipper.processors.rules.rule import Rule
