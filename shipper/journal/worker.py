@@ -48,9 +48,9 @@ class Worker:
         """Finish every job, do `last`, and end the thread; again: nothing."""
         if self._stopped:
             return
-        end = asyncio.ensure_future(self.run(last))
-        await asyncio.sleep(0)
         self._stopped = True
+        end: asyncio.Future[Any] = self._loop.create_future()
+        self._jobs.put((last, end))
         self._jobs.put(None)
         await asyncio.shield(end)
         self._thread.join()
@@ -66,7 +66,7 @@ class Worker:
                 if job is None:
                     return
                 self._do(*job)
-            if time.monotonic() >= due:
+            if time.monotonic() >= due and not self._stopped:  # after the last job it would open the storage again
                 self._upkeep()
                 self._tell(self._changed)
                 due = time.monotonic() + _UPKEEP_INTERVAL
