@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, SecretStr, WithJsonSchema, model_val
 from pydantic_core import PydanticCustomError
 
 from shipper.core.component import ConfigModel
+from shipper.core.record import Severity
 from shipper.core.units import Duration, Size
 from shipper.net.lease import LeaseConfig
 
@@ -160,7 +161,7 @@ class TestExpectation(ConfigModel):
     """Whether the event is refused and goes to the dead letters."""
     rule: str | None = None
     """The rule that matches."""
-    severity: Literal["critical", "high", "medium", "low", "info"] | None = None
+    severity: Severity | None = None
     """The record's severity."""
     event_name: str | None = None
     """The record's event name."""

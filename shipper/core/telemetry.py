@@ -7,7 +7,7 @@ here knows how.
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 from shipper.core.clock import Clock
 
@@ -75,7 +75,8 @@ METRICS: Final[dict[str, Metric]] = {
     "shipper_config_reloads": Metric("counter", "Reloads of the configuration by result.", ("result",)),
 }
 
-Labels = tuple[str, ...]
+Labels: TypeAlias = tuple[str, ...]
+"""The values of a series' labels, in the order of `Metric.labels`."""
 
 
 class Meter:
@@ -130,13 +131,17 @@ class Meter:
 GRACE: Final = 60.0
 
 
+Status: TypeAlias = Literal["starting", "ok", "failing", "blocked"]
+"""How a part is; `blocked`: until somebody acts."""
+
+
 @dataclass(slots=True)
 class State:
     """What one part of a component is doing, for `/readyz` and `/status`."""
 
     component: str
     part: str
-    status: Literal["starting", "ok", "failing", "blocked"]
+    status: Status
     since: int
     """ns since the epoch of the last change of status."""
     since_monotonic: float
@@ -189,7 +194,7 @@ class Health:
         self,
         component: str,
         part: str,
-        status: Literal["starting", "ok", "failing", "blocked"],
+        status: Status,
         error: str,
         next_try: int | None,
     ) -> None:

@@ -25,7 +25,7 @@ def varint(number: int) -> bytes:
     if 0 <= number < _TABLE:
         return VARINTS[number]
     low = _LOW[number & 0x3FFF]
-    if 0 <= number < 1 << 28:
+    if 0 <= number < _SQUARE:
         return low + VARINTS[number >> 14]
     number = number >> 14 & 0x3FFFFFFFFFFFF
     while number >= _TABLE:
