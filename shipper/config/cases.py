@@ -1,20 +1,17 @@
 """The `tests:` of a configuration and of files beside it, each with the line it stands in."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from shipper.config import nodes, reading, references
-from shipper.config.diagnostics import START, Diagnostic, Invalid, Mark, dotted
+from shipper.config import files, nodes, references
+from shipper.config.diagnostics import Diagnostic, Invalid, dotted
 from shipper.config.expansion import Expansion
 from shipper.config.loaded import Loaded
 from shipper.config.models import TestConfig
 from shipper.config.validation import validate
 from shipper.core.component import ConfigModel, Paths
-from shipper.core.errors import Problem
-
-#: Bytes of the largest file that is read.
-_MAX_FILE = 16 * 2**20
+from shipper.core.errors import Loc, Problem
 
 
 class _TestsFile(ConfigModel):
@@ -57,8 +54,12 @@ def read(
     try:
         frame, faults = validate(_TestsFile, root)
     except nodes.Malformed as malformed:
-        raise _invalid(path, malformed.fault.mark, malformed.fault.code, str(malformed)) from None
-    problems += [*faults, *references.check_tests(root, list(pipelines)), *_missing_files(frame, paths)]
+        raise _invalid(path, [malformed.fault]) from None
+    problems += [
+        *faults,
+        *references.check_tests(root, list(pipelines)),
+        *missing_files(frame.tests if frame else [], paths),
+    ]
     if frame is None or problems:
         raise Invalid(
             [
@@ -77,39 +78,29 @@ def read(
     return [Case(test, str(path), line, paths) for test, line in zip(frame.tests, lines, strict=True)]
 
 
-def _compose(path: Path) -> nodes.Mapping:
-    try:
-        with path.open("rb") as opened:
-            text = opened.read(_MAX_FILE).decode("utf-8-sig")
-        composer = reading.Composer(text)
-        root = composer.compose()
-    except OSError as error:
-        said = f"the file can't be read: {(error.strerror or 'it is not readable').lower()}"
-        raise _invalid(path, START, "unreadable-file", said) from None
-    except UnicodeDecodeError:
-        raise _invalid(path, START, "yaml-character", "a byte that is not UTF-8; save the file as UTF-8") from None
-    except nodes.Malformed as malformed:
-        raise _invalid(path, malformed.fault.mark, malformed.fault.code, str(malformed)) from None
-    if composer.faults:
-        raise Invalid(
-            [
-                Diagnostic(str(path), *fault.mark, "error", fault.code, dotted(fault.loc), fault.message)
-                for fault in composer.faults
-            ]
-        )
-    if not isinstance(root, nodes.Mapping):
-        raise _invalid(path, START, "yaml-syntax", "the file must be a map with `tests:`")
-    for key in [key for key in root.entries if key.startswith("x-")]:
-        del root.entries[key]
-    return root
-
-
-def _missing_files(frame: _TestsFile | None, paths: Paths) -> Iterator[Problem]:
-    for index, test in enumerate(frame.tests if frame else []):
-        where = ("tests", index, "input") if test.input else ("tests", index)
+def missing_files(tests: Iterable[TestConfig], paths: Paths) -> Iterator[Problem]:
+    """The files of events that are not there."""
+    for index, test in enumerate(tests):
+        where: Loc = ("tests", index, "input") if test.input else ("tests", index)
         if test.source.file and not paths.input(test.source.file).is_file():
             yield Problem((*where, "file"), "missing-file", f"there is no file {test.source.file}")
 
 
-def _invalid(path: Path, mark: Mark, code: str, message: str) -> Invalid:
-    return Invalid([Diagnostic(str(path), *mark, "error", code, "", message)])
+def _compose(path: Path) -> nodes.Mapping:
+    faults: list[nodes.Fault] = []
+    try:
+        root = files.read(path, "file", faults.append)
+    except nodes.Malformed as malformed:
+        raise _invalid(path, [*faults, malformed.fault]) from None
+    if not isinstance(root, nodes.Mapping):
+        wrong = files.unusable("yaml-syntax", "the file must be a map with `tests:`")
+        raise _invalid(path, [*faults, wrong.fault])
+    if faults:
+        raise _invalid(path, faults)
+    return root
+
+
+def _invalid(path: Path, faults: Sequence[nodes.Fault]) -> Invalid:
+    return Invalid(
+        [Diagnostic(str(path), *each.mark, "error", each.code, dotted(each.loc), each.message) for each in faults]
+    )

@@ -4,25 +4,22 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from shipper.config import nodes, reading, references
-from shipper.config.diagnostics import START, Diagnostic, Invalid, Mark, dotted, ordered
+from shipper.config import cases, files, nodes, references
+from shipper.config.diagnostics import Diagnostic, Invalid, dotted, ordered
 from shipper.config.expansion import Expansion, is_secret
 from shipper.config.hints import hint
 from shipper.config.loaded import Loaded, Part, RecordingPaths
-from shipper.config.models import FileConfig, TestConfig
+from shipper.config.models import FileConfig
 from shipper.config.references import SECTIONS, wrong_id
 from shipper.config.suggestions import listed, suggest
 from shipper.config.validation import validate
 from shipper.config.values import masked
 from shipper.core.component import Component, Kind
 from shipper.core.errors import ConfigError, Loc, Problem
-
-#: Bytes of the largest file that is read as a configuration.
-MAX_FILE: Final = 16 * 2**20
 
 Find = Callable[[Kind, str], Component[Any, Any] | None]
 Names = Callable[[Kind], Iterable[str]]
@@ -78,7 +75,7 @@ class _Loading:
         self._report((), (hint(problem) for problem in problems))
         self._report((), references.check(self._root, self._names))
         parts = {kind: dict(self._parts(kind, section)) for kind, section in SECTIONS.items()}
-        self._report((), self._missing_test_files(frame.tests if frame else []))
+        self._report((), cases.missing_files(frame.tests if frame else [], self._paths))
         if frame is None or any(diagnostic.severity == "error" for diagnostic in self._diagnostics):
             raise Invalid(self._diagnostics)
         return self._loaded(frame, parts)
@@ -109,34 +106,14 @@ class _Loading:
     # The file
 
     def _read(self) -> None:
-        composer = reading.Composer(self._text())
-        root = composer.compose()
-        for fault in composer.faults:
-            self._fault(fault)
+        root = files.read(self._path, "configuration", self._fault)
         if root is None or (isinstance(root, nodes.Scalar) and root.value is None):
-            raise _unusable("yaml-empty", "the file holds nothing; `shipper init` writes one to start from")
+            raise files.unusable("yaml-empty", "the file holds nothing; `shipper init` writes one to start from")
         if not isinstance(root, nodes.Mapping):
-            raise _unusable("yaml-syntax", "the file must be a map: receivers, processors, exporters, service")
-        for key in [key for key in root.entries if key.startswith("x-")]:
-            del root.entries[key]
+            raise files.unusable(
+                "yaml-syntax", "the file must be a map: receivers, processors, exporters, service"
+            )
         self._root = root
-
-    def _text(self) -> str:
-        try:
-            with self._path.open("rb") as opened:
-                content = opened.read(MAX_FILE + 1)
-        except OSError as error:
-            reason = (error.strerror or "it is not readable").lower()
-            raise _unusable("unreadable-file", f"the configuration can't be read: {reason}") from None
-        if len(content) > MAX_FILE:
-            raise _unusable("yaml-too-large", "the configuration holds more than 16 MiB")
-        try:
-            return content.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            before = content[: error.start].decode("utf-8-sig", "replace")
-            mark = Mark(before.count("\n") + 1, len(before) - before.rfind("\n"))
-            fault = nodes.Fault(mark, "yaml-character", (), "a byte that is not UTF-8; save the file as UTF-8")
-            raise nodes.Malformed(fault) from None
 
     # Components
 
@@ -192,12 +169,6 @@ class _Loading:
             name = f" {error.filename}" if error.filename else ""
             return [Problem((), "unreadable-file", f"the file{name} can't be read: {error.strerror}", at_key=True)]
 
-    def _missing_test_files(self, tests: list[TestConfig]) -> Iterator[Problem]:
-        for index, test in enumerate(tests):
-            where: Loc = ("tests", index, "input") if test.input else ("tests", index)
-            if test.source.file and not self._paths.input(test.source.file).is_file():
-                yield Problem((*where, "file"), "missing-file", f"there is no file {test.source.file}")
-
     # Diagnostics
 
     def _report(self, prefix: Loc, problems: Iterable[Problem]) -> None:
@@ -229,10 +200,6 @@ class _Loading:
             for loc, scalar in nodes.scalars(self._root)
             if isinstance(scalar.value, str) and any(isinstance(step, str) and is_secret(step) for step in loc)
         }
-
-
-def _unusable(code: str, message: str) -> nodes.Malformed:
-    return nodes.Malformed(nodes.Fault(START, code, (), message))
 
 
 def _secrets(value: Any) -> Iterator[str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from config_parts import find, names
 
-from shipper.config import Diagnostic, Invalid, Loaded, load
+from shipper.config import Diagnostic, Invalid, Loaded, cases, load
 
 Load = Callable[..., Loaded]
 Faults = Callable[..., list[Diagnostic]]
@@ -345,3 +345,20 @@ def test_suggestions_need_no_list_of_types(tmp_path: Path) -> None:
         load(path, find, {}, tmp_path, names=names)
     assert "there is no receiver of type sourze\n" in str(bare.value) + "\n"
     assert "(did you mean source?)" in str(helped.value)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b"", "1:1 yaml-syntax the file must be a map with `tests:`"),
+        (b"tests:\n  - \xff", "2:5 yaml-character a byte that is not UTF-8; save the file as UTF-8"),
+        (b"#" + b"x" * 16 * 2**20, "1:1 yaml-too-large the file holds more than 16 MiB"),
+    ],
+)
+def test_files_of_tests_are_read_as_configurations_are(tmp_path: Path, content: bytes, told: str) -> None:
+    """Nothing behind a limit is left out in silence, and faults have their place."""
+    file = tmp_path / "tests.yaml"
+    file.write_bytes(content)
+    with pytest.raises(Invalid) as caught:
+        cases.read(file, ["logs"], {}, tmp_path)
+    assert [f"{d.line}:{d.column} {d.code} {d.message}" for d in caught.value.diagnostics] == [told]

@@ -16,7 +16,7 @@ BROKEN = Path(__file__).parent / "broken"
 CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
 #: What makes faults of a configuration, all over the product.
 MAKERS = re.compile(
-    r"(Problem|PydanticCustomError|\w*Fault|FaultError|UnusableError|_Failed|_?fault|_fatal|_unusable)"
+    r"(Problem|PydanticCustomError|\w*Fault|FaultError|UnusableError|_Failed|_?fault|_fatal|_?unusable)"
 )
 #: Codes that `shipper.config.validation` finds for pydantic's own errors.
 TRANSLATED = {"bad-value", "out-of-range", "unknown-value", "wrong-combination", "wrong-type"}
