@@ -1,12 +1,10 @@
-"""Backends that refuse at random and remember what they took: the oracle's eyes in the crash runs.
+"""A backend that refuses at random and remembers what it took.
 
-They read what arrives with other people's parsers (opentelemetry-proto, a strict frame reader), so that a fault
-of ours is not repeated in the judgement.
+It reads what arrives with other people's parsers (opentelemetry-proto), so that a fault of ours is not repeated in
+the judgement.
 """
 
-import asyncio
 import random
-import re
 from collections import Counter
 from types import TracebackType
 from typing import Self
@@ -61,41 +59,3 @@ class OtlpSink:
             assert request.transport is not None
             request.transport.abort()
         return web.Response(body=b"", content_type="application/x-protobuf")
-
-
-class SyslogSink:
-    """A TCP syslog receiver (RFC 6587 octet counting) that hangs up at random (by seed)."""
-
-    _UID = re.compile(rb' uid="((?:[^"\\]|\\.)*)"')
-
-    def __init__(self, seed: int, trouble: float = 0.02) -> None:
-        self.taken: Counter[str] = Counter()
-        self.hung_up = 0
-        self.trouble = trouble
-        self._random = random.Random(seed)
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.port: int = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while True:
-                length = int((await reader.readuntil(b" "))[:-1])
-                frame = await reader.readexactly(length)
-                uid = self._UID.search(frame)
-                assert uid, frame[:200]
-                self.taken[re.sub(rb"\\(.)", rb"\1", uid[1]).decode()] += 1
-                if self._random.random() < self.trouble / 50:
-                    self.hung_up += 1
-                    break
-        except (asyncio.IncompleteReadError, ConnectionError):
-            pass
-        finally:
-            writer.close()
