@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from shipper.cli.options import config_option, duration
+from shipper.cli.options import config_option
 from shipper.cli.progress import Bar
 from shipper.cli.quiet import TEMPORARY, UNAVAILABLE, finish, prepare
 from shipper.cli.terminal import safe, safe_json
-from shipper.cli.times import moment
+from shipper.cli.times import duration, moment
 from shipper.config import Loaded
 from shipper.core.errors import Unavailable
 from shipper.core.units import format_duration

@@ -8,7 +8,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import click
 
-from shipper.cli.options import duration
+from shipper.cli.times import duration
 
 #: A service is not available (`EX_UNAVAILABLE` of sysexits.h).
 UNAVAILABLE: Final = 69

@@ -1,4 +1,4 @@
-"""What several commands share: `-c`, durations, and how a configuration is loaded and its faults are told."""
+"""What several commands share: `-c`, and how a configuration is loaded and its faults are told."""
 
 import os
 import sys
@@ -10,7 +10,6 @@ import click
 
 from shipper.config import Diagnostic, Invalid, Loaded
 from shipper.config import load as load_file
-from shipper.core.units import parse_duration
 from shipper.service import registry
 
 #: The configuration is wrong (`EX_CONFIG` of sysexits.h).
@@ -25,22 +24,6 @@ config_option: Callable[[Any], Any] = click.option(
     metavar="FILE",
     help="The configuration.",
 )
-
-
-class _Duration(click.ParamType[float]):
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
-        try:
-            return parse_duration(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-duration: Final = _Duration()
-"""An option's type: seconds, written as `20s`, `5m`, `24h`."""
 
 
 def load(path: Path) -> Loaded:

@@ -9,11 +9,11 @@ from typing import Final
 
 import click
 
-from shipper.cli.options import BAD_CONFIGURATION, config_option, duration
+from shipper.cli.options import BAD_CONFIGURATION, config_option
 from shipper.cli.progress import Bar
 from shipper.cli.quiet import DATA, UNAVAILABLE, finish, prepare, quit_with
 from shipper.cli.terminal import safe, safe_json
-from shipper.cli.times import moment
+from shipper.cli.times import duration, moment
 from shipper.config import Loaded
 from shipper.service.evidence import evidence, totals
 from shipper.service.reconcile import Period, State, Stream, compare, list_streams, repair

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from shipper.cli.options import config_option, duration, load, load_or_exit
+from shipper.cli.options import config_option, load, load_or_exit
+from shipper.cli.times import duration
 from shipper.config import Loaded
 from shipper.core.errors import ShipperError
 from shipper.service.logs import Mask, set_up

@@ -1,7 +1,6 @@
 """`shipper simulate`: a GitHub organization, or a backend, on localhost, for trials and tests."""
 
 import asyncio
-import signal
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -9,9 +8,9 @@ from typing import Any
 
 import click
 
-from shipper.cli.simulate_backend import backend
+from shipper.cli.simulate_backend import backend, stop_asked
+from shipper.cli.times import duration
 from shipper.core.errors import ShipperError
-from shipper.core.units import parse_duration
 from shipper.simulator import DEFAULT_ORGANIZATION, DEFAULT_PORT, Options, Simulator, trial
 from shipper.simulator.clock import SimulatedClock
 from shipper.simulator.faults import KINDS, FaultError, parse
@@ -26,20 +25,6 @@ Examples:
   shipper simulate github --port 0 -- shipper run -c pipelines.yaml
   shipper simulate github --fault audit_log:403-permission --fault 'code_scanning:503#1-3'
 """
-
-
-class _Duration(click.ParamType[float]):
-    """Seconds, written 30s, 5m, 24h."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
-        try:
-            return parse_duration(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 class _Moment(click.ParamType[int]):
@@ -118,9 +103,9 @@ def simulate() -> None:
     help="Simulated seconds in a real one.",
 )
 @click.option("--start", type=_Moment(), help="When simulated time starts (RFC 3339). Default: now.")
-@click.option("--clock-skew", "skew", default="0", type=_Duration(), help="How far GitHub's clock is ahead.")
+@click.option("--clock-skew", "skew", default="0", type=duration, help="How far GitHub's clock is ahead.")
 @click.option("--backlog", default=_DEMO.backlog, show_default=True, type=click.IntRange(0), help="Past events.")
-@click.option("--backlog-period", default="1h", show_default=True, type=_Duration(), help="How far back they go.")
+@click.option("--backlog-period", default="1h", show_default=True, type=duration, help="How far back they go.")
 @click.option(
     "--late",
     default=100 * _DEMO.late,
@@ -129,7 +114,7 @@ def simulate() -> None:
     callback=_share,
     help="Percentage of events that show up late.",
 )
-@click.option("--late-bound", default="2m", show_default=True, type=_Duration(), help="How late they may be.")
+@click.option("--late-bound", default="2m", show_default=True, type=duration, help="How late they may be.")
 @click.option(
     "--ties",
     default=100 * _DEMO.ties,
@@ -153,7 +138,7 @@ def simulate() -> None:
     "--alert-interval",
     default="20s",
     show_default=True,
-    type=_Duration(),
+    type=duration,
     help="Between changes of alerts; 0: none.",
 )
 @click.option(
@@ -220,7 +205,7 @@ async def _serve(simulator: Simulator, command: tuple[str, ...]) -> int:
         click.echo(f"{sim.url}  {_introduction(sim.options)}", err=bool(command))
         if command:
             return await trial.run(command, sim.url, sim.options)
-        await _until_stopped()
+        await stop_asked().wait()
         return 0
 
 
@@ -246,13 +231,6 @@ def _introduction(options: Options) -> str:
         )
     token = "one of the given tokens" if options.tokens else "any token"
     return f"simulated GitHub, seed {options.seed}; organization: {names}; {token}"
-
-
-async def _until_stopped() -> None:
-    stopped = asyncio.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, stopped.set)
-    await stopped.wait()
 
 
 simulate.add_command(backend)

@@ -30,11 +30,17 @@ async def _serve(endpoint: str) -> None:
     def tell(records: int, distinct: int) -> None:
         click.echo(f"{records} record{'' if records == 1 else 's'}; {distinct} distinct ones so far")
 
-    stopped = asyncio.Event()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(name, stopped.set)
+    stopped = stop_asked()
     listener = Listener(CountingBackend(tell).app(), endpoint)
     await listener.start()
     click.echo(f"http://{listener.host}:{listener.port}  takes OTLP at /v1/logs")
     await stopped.wait()
     await listener.close()
+
+
+def stop_asked() -> asyncio.Event:
+    """Is set at SIGINT and SIGTERM, from now on."""
+    stopped = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stopped.set)
+    return stopped

@@ -1,4 +1,4 @@
-"""Times as people write them on a command line: RFC 3339, or how long ago."""
+"""Times and durations as people write them on a command line."""
 
 import time
 from datetime import UTC, datetime
@@ -7,6 +7,22 @@ from typing import Any, Final
 import click
 
 from shipper.core.units import parse_duration
+
+
+class _Duration(click.ParamType[float]):
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+duration: Final = _Duration()
+"""An option's type: seconds, written as `20s`, `5m`, `24h`."""
 
 
 class _Moment(click.ParamType[int]):

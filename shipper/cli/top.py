@@ -14,8 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from shipper.cli.admin import address, get, url_option
-from shipper.cli.options import config_option, duration
+from shipper.cli.options import config_option
 from shipper.cli.terminal import safe, safe_json
+from shipper.cli.times import duration
 
 #: Rules that are shown, the most frequent ones.
 _RULES = 12
