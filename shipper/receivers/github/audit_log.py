@@ -122,7 +122,16 @@ class AuditLog(Stream):
             fresh = self.ledger.sort_out(page.events, since)
             reading.take(fresh, page.next)
             await self._store(fresh, reading, behind)
+            listing = self._wider(reading) or listing
         return cast("RisingPass", reading)
+
+    def _wider(self, reading: RisingPass) -> Listing | None:
+        """The rest of a listing in larger pages: an outage must not leave a backlog to be read one by one."""
+        trusted = reading.rising and not reading.falling and not reading.numbered
+        if reading.ended or reading.last is None or not trusted or not self.grow():
+            return None
+        since, reading.last = reading.last, None
+        return self._listing(f">={moment(since)}")
 
     async def period(self, since: int, until: int) -> AsyncIterator[list[Record]]:
         """The records of a past period (ms), page by page; nothing is remembered.

@@ -50,22 +50,27 @@ class History:
             Unavailable: it can't be listed.
         """
         place = _Place(since, until, rises=isinstance(self._listing, AuditLog))
-        for attempt in range(_ATTEMPTS):
+        attempts = 0
+        while True:
             try:
                 # A phrase counts in seconds, so the last one is asked for whole.
                 async for records in self._listing.period(place.reached or since, until + _SECOND):
+                    begun = place.reached
                     yield self._excerpt(records, place)
                     await self._pace()
+                    if place.reached is not None and place.reached != begun and self._listing.grow():
+                        break
+                else:
+                    return
             except Interrupted as interrupted:
-                if attempt == _ATTEMPTS - 1 or (interrupted.shrink and self._listing.per_page == 1):
+                attempts += 1
+                if attempts == _ATTEMPTS or (interrupted.shrink and self._listing.per_page == 1):
                     raise
                 if interrupted.shrink:
-                    self._listing.per_page = max(self._listing.per_page // 4, 1)
+                    self._listing.shrink()
             except Refusal as refusal:
                 if not self._listing.adapt(refusal):
                     raise
-            else:
-                return
 
     def budget(self) -> Budget | None:
         """What GitHub still grants."""
@@ -116,9 +121,9 @@ class _Place:
     def move(self, times: list[int | None]) -> None:
         """Go on by one page."""
         for time in times:
-            if time is not None:
-                self._rises &= self._last <= time <= self.until + _SECOND
-                self._last = time
+            if time is not None:  # a listing that was begun again begins with its whole second
+                self._rises &= self._last // _SECOND <= time // _SECOND <= self.until // _SECOND + 1
+                self._last = max(time, self._last)
         self.reached = min(self._last, self.until) if self._rises else None
 
 

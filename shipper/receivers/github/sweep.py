@@ -80,6 +80,8 @@ class Stream(ABC):
         self.swept: int | None = None
         """The server's time (ms) when the last complete sweep was begun."""
         self.per_page = MAX_PER_PAGE
+        self._widest = MAX_PER_PAGE
+        self._grew = False
 
     async def poll(self) -> None:
         """Take what is new.
@@ -96,13 +98,28 @@ class Stream(ABC):
             except Interrupted as interrupted:
                 if attempt == _ATTEMPTS - 1 or (interrupted.shrink and self.per_page == 1):
                     raise
-                self.per_page = max(self.per_page // 4, 1) if interrupted.shrink else self.per_page
+                if interrupted.shrink:
+                    self.shrink()
             except Refusal as refusal:
                 if not self.adapt(refusal):
                     raise
             else:
                 self.per_page = min(self.per_page * 2, MAX_PER_PAGE)
+                self._widest, self._grew = MAX_PER_PAGE, False
                 return
+
+    def shrink(self) -> None:
+        """Ask for smaller pages; where larger ones were just tried again, not for those again in this poll."""
+        self.per_page = max(self.per_page // 4, 1)
+        if self._grew:
+            self._widest = self.per_page
+
+    def grow(self) -> bool:
+        """Ask for larger pages again, after small ones came; whether there are larger ones."""
+        if self.per_page >= self._widest:
+            return False
+        self.per_page, self._grew = min(self.per_page * 4, self._widest), True
+        return True
 
     async def sweep(self) -> None:
         """Read the listing to its end, as often as it takes."""
