@@ -3,6 +3,7 @@
 import os
 import sqlite3
 import time
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -39,17 +40,9 @@ def examine(path: Path) -> None:
             raise _damage(error) from error
 
 
-class read_only:  # noqa: N801 - used like a function
+def read_only(path: Path, *, options: str = "mode=ro") -> closing[sqlite3.Connection]:
     """A connection that changes nothing, not even by closing it; as a context."""
-
-    def __init__(self, path: Path, *, options: str = "mode=ro") -> None:
-        self._db = sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, isolation_level=None)
-
-    def __enter__(self) -> sqlite3.Connection:
-        return self._db
-
-    def __exit__(self, *exc: object) -> None:
-        self._db.close()
+    return closing(sqlite3.connect(f"{path.absolute().as_uri()}?{options}", uri=True, isolation_level=None))
 
 
 def is_damage(error: BaseException) -> bool:

@@ -228,9 +228,9 @@ def explain(error: Exception, path: Path | None) -> str:
     """What happened to the storage, where, and the cure."""
     name = getattr(error, "sqlite_errorname", "") or type(error).__name__
     number = getattr(error, "errno", None)
-    if name == "SQLITE_FULL" or number in (28, 122):
+    if name == "SQLITE_FULL" or number in (errno.ENOSPC, errno.EDQUOT):
         return f"storage {path}: the disk is full; free some space or move the storage, nothing is lost meanwhile"
-    if name.startswith("SQLITE_READONLY") or number in (1, 13, 30):
+    if name.startswith("SQLITE_READONLY") or number in (errno.EPERM, errno.EACCES, errno.EROFS):
         return f"storage {path} can't be written to (read-only disk or missing permission); make it writable"
     if name.startswith(("SQLITE_CANTOPEN", "SQLITE_IOERR")) or number is not None:
         return f"storage {path} can't be reached ({name}: {error}); is its volume mounted and healthy?"

@@ -73,7 +73,7 @@ class _Readable:
 
 def create(path: Path) -> None:
     """Make a new, empty journal, there whole or not at all."""
-    fresh = path.with_name(path.name + ".new")
+    fresh = beside(path, ".new")
     _new(fresh).close()
     fresh.rename(path)
 
@@ -95,7 +95,7 @@ def salvage(path: Path, fresh: Path, now: int, safe: dict[str, bytes]) -> Found:
         safe: checkpoints known to be delivered, for sources whose own were lost.
     """
     readable = _read(path)
-    for leftover in (fresh, fresh.with_name(fresh.name + "-wal"), fresh.with_name(fresh.name + "-shm")):
+    for leftover in (fresh, beside(fresh, "-wal"), beside(fresh, "-shm")):
         leftover.unlink(missing_ok=True)
     with closing(_new(fresh)) as db:
         db.execute("BEGIN IMMEDIATE")
@@ -161,7 +161,7 @@ def _read(path: Path) -> _Readable:
     A copy, since SQLite deletes the write-ahead log of a file of no bytes. A first page that is gone or spoiled is
     taken from there, which is all that SQLite needs to find the others.
     """
-    copy_path = path.with_name(path.name + ".salvage")
+    copy_path = beside(path, ".salvage")
     best = _Readable({table: [] for table in _COLUMNS}, set())
     try:
         for suffix in ("", "-wal"):

@@ -16,6 +16,7 @@ from shipper.core.journal import Chunk, Cursor, DeadLetter, Entry, Page
 from shipper.journal import reading
 from shipper.journal.schema import FORGOTTEN, PLACE_BITS, pack_ends, seal
 from shipper.journal.state import ENTRY_COST, Born, Log, Reader, State, load
+from shipper.wire.jsontext import clean
 
 #: A source's checkpoint gets a new row after so many ns, or records; between, its row is replaced. The older rows
 #: are what salvage falls back to.
@@ -250,7 +251,7 @@ class Store:
 
     def _bury(self, dead: Sequence[DeadLetter]) -> None:
         for letter in dead:
-            uid, reason, answer = _text(letter.uid), _text(letter.reason), _text(letter.answer)
+            uid, reason, answer = clean(letter.uid), clean(letter.reason), clean(letter.answer)
             who = letter.pipeline, letter.component, int(letter.exporter)
             row = (*who, uid, reason, answer, letter.attempts, letter.time, letter.payload)
             self.db.execute(
@@ -295,8 +296,3 @@ class Store:
 def _integer(number: int) -> int:
     """What SQLite can hold: times of events are whatever somebody sent."""
     return max(-(2**63), min(number, 2**63 - 1))
-
-
-def _text(text: str) -> str:
-    """What SQLite can hold: lone surrogates in their text form."""
-    return text.encode("utf-8", "backslashreplace").decode()
