@@ -1,5 +1,8 @@
 """One aiohttp listener: loopback unless told otherwise, with limits, started on an endpoint `HOST:PORT`."""
 
+import asyncio
+from typing import Final
+
 from aiohttp import web
 
 from shipper.core.errors import ShipperError
@@ -8,9 +11,16 @@ from shipper.core.errors import ShipperError
 MAX_HEADER = 8190
 MAX_BODY = 64 * 2**10
 
+PATIENCE: Final = 10.0
+"""Seconds for which a connection may be open without a whole request; whoever is slower is hung up on."""
+
 
 class ListenError(ShipperError):
     """The address can't be listened on."""
+
+
+_LINGER: Final = 1.0
+"""Seconds for which the rest of a body that nobody wants is read, so that its sender sees the answer."""
 
 
 def split_endpoint(endpoint: str) -> tuple[str, int]:
@@ -24,9 +34,20 @@ def split_endpoint(endpoint: str) -> tuple[str, int]:
 class Listener:
     """A server for one application, closed by `async with` or `close`."""
 
-    def __init__(self, app: web.Application, endpoint: str) -> None:
+    def __init__(self, app: web.Application, endpoint: str, *, patience: float = PATIENCE) -> None:
         self.host, self.port = split_endpoint(endpoint)
-        self._runner = web.AppRunner(app, access_log=None, max_line_size=MAX_HEADER, max_field_size=MAX_HEADER)
+        self._patience = patience
+        self._silent: dict[asyncio.Protocol, asyncio.TimerHandle] = {}
+        app.on_response_prepare.append(self._heard)
+        self._runner = web.AppRunner(
+            app,
+            access_log=None,
+            max_line_size=MAX_HEADER,
+            max_field_size=MAX_HEADER,
+            keepalive_timeout=patience,
+            lingering_time=_LINGER,
+        )
+        self._server: asyncio.Server | None = None
 
     async def start(self) -> None:
         """Listen; `port` is the real one afterwards.
@@ -36,12 +57,35 @@ class Listener:
         """
         await self._runner.setup()
         try:
-            await web.TCPSite(self._runner, self.host or None, self.port).start()
+            loop = asyncio.get_running_loop()
+            self._server = await loop.create_server(self._protocol, self.host or None, self.port)
         except OSError as error:
             await self._runner.cleanup()
             raise ListenError(f"cannot listen on {self.host}:{self.port}: {error.strerror or error}") from error
-        self.port = self._runner.addresses[0][1]
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def _protocol(self) -> asyncio.Protocol:
+        """For a new connection: aiohttp itself would wait for its first request for ever."""
+        assert self._runner.server  # noqa: S101 - it was set up
+        protocol = self._runner.server()
+        loop = asyncio.get_running_loop()
+        self._silent[protocol] = loop.call_later(self._patience, self._hang_up, protocol)
+        return protocol
+
+    def _hang_up(self, protocol: web.RequestHandler) -> None:
+        del self._silent[protocol]
+        protocol.force_close()
+
+    async def _heard(self, request: web.Request, _response: web.StreamResponse) -> None:
+        """A whole request has come: from now on the time between two requests is limited by aiohttp."""
+        if timer := self._silent.pop(request.protocol, None):
+            timer.cancel()
 
     async def close(self) -> None:
         """Stop listening."""
+        if self._server:
+            self._server.close()
+        for timer in self._silent.values():
+            timer.cancel()
+        self._silent.clear()
         await self._runner.cleanup()
