@@ -24,6 +24,9 @@ from shipper.wire.compress import Encoding
 REQUEST_LIMIT: Final = 64 * 2**20
 ANSWER_LIMIT: Final = 4 * 2**20
 
+#: Characters from which on a header's value is worth hiding; shorter ones are in every text.
+_TELLING: Final = 6
+
 _PREFIX: Final = "OTEL_EXPORTER_OTLP_"
 _TIMEOUT: Final = 10.0
 _FILES: Final = {"ca_file": "CERTIFICATE", "cert_file": "CLIENT_CERTIFICATE", "key_file": "CLIENT_KEY"}
@@ -69,6 +72,15 @@ class Settings:
     headers: dict[str, str] = field(repr=False)
     protocol: str
     """OTEL_EXPORTER_OTLP_PROTOCOL, for the encoding of the HTTP exporter; may be empty."""
+
+    def hushed(self, answer: bytes) -> bytes:
+        """A backend's words without what our headers say: some repeat the request that they refuse."""
+        for value in self.headers.values():
+            for secret in (value, *value.split()):
+                if len(secret) >= _TELLING:
+                    plain = secret.encode("utf-8", "replace")
+                    answer = answer.replace(plain, b"*" * len(plain))
+        return answer
 
 
 def settings(config: OTLPConfig, environ: Mapping[str, str] = os.environ) -> Settings:

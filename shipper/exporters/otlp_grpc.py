@@ -82,9 +82,10 @@ class OTLPExporter:
         try:
             async with self._opening:
                 channel = await self._open(otlp_channel)
-            answer = await channel.export(request)
+            answer = self._settings.hushed(await channel.export(request))
         except otlp_channel.Refused as refused:
-            raise judge(refused.code, refused.details, refused.status) from refused
+            details = self._settings.hushed(refused.details.encode("utf-8", "replace")).decode()
+            raise judge(refused.code, details, refused.status) from None
         except TimeoutError as fault:
             waited = f"{self._settings.timeout:g}s"
             raise Unavailable(f"{self._target.address} did not shake hands within {waited}") from fault

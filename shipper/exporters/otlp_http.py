@@ -136,7 +136,8 @@ class OTLPHTTPExporter:
                 proxy=self._proxy,
                 server_hostname=self._settings.tls.server_name_override,
             ) as response:
-                return await _answer(response)
+                answer = await _answer(response)
+                return answer._replace(body=self._settings.hushed(answer.body))
 
     async def _open(self) -> aiohttp.ClientSession:
         """The session; a new one when the TLS files have changed."""
