@@ -620,3 +620,28 @@ async def test_retries_go_on_without_an_end_by_default(http: HTTPBackend) -> Non
     assert config.retry_on_failure.max_elapsed_time == 0
     assert await deliver(OTLPHTTPExporter(config, around), config, around, ["a"]) == []
     assert [request.bodies for request in http.requests] == [["a"]] * 7
+
+
+@pytest.mark.parametrize("transport", ["http", "grpc"])
+async def test_what_a_backend_repeats_of_our_headers_is_not_kept(transport: str):
+    """Some answer with the request that they refuse: it would stand in the log, `/readyz` and the dead letters."""
+    key = "Bearer mark-of-the-key-0123456789"
+    if transport == "http":
+        async with HTTPBackend() as http:
+            http.answers(respond(400, f"bad request: Authorization: {key}".encode(), "text/plain"))
+            config = otlp_http.Config(endpoint=http.url, headers={"authorization": key})
+            refused = await refusal(OTLPHTTPExporter(config, context()))
+    else:
+        async with GRPCBackend() as grpc_:
+            grpc_.answers(refuse("INVALID_ARGUMENT", f"bad request: {key}"))
+            config = otlp_grpc.Config(endpoint=grpc_.endpoint, tls={"insecure": True}, headers={"x-key": key})
+            refused = await refusal(OTLPExporter(config, context()))
+    assert "bad request: " in refused.answer
+    assert "mark-of-the-key" not in f"{refused.answer} {refused.reason}"
+
+
+async def refusal(exporter: Any) -> Rejected:
+    async with exporter:
+        with pytest.raises(Rejected) as caught:
+            await exporter.export(window("x"))
+    return caught.value
