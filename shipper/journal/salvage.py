@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from shipper.journal import schema, wal
+from shipper.journal import rows, schema, wal
 from shipper.journal.damage import beside, read_only
 from shipper.journal.schema import FORGOTTEN, PLACE_BITS, seal, unpack_ends
 from shipper.journal.state import Log, Reader, State, load
@@ -128,13 +128,14 @@ def carry(store: Store, former: State) -> bool:
         if log.end < was.end:
             lost = True
             with store.transaction():
-                store.insert_entry(log.id, log.end, was.end - log.end, b"")
-                store.put_log(log.id, name, was.end, had_reader=log.had_reader or was.had_reader)
+                rows.insert_entry(store.db, log.id << PLACE_BITS | log.end, was.end - log.end, b"")
+                had_reader = log.had_reader or was.had_reader
+                rows.put_log(store.db, log.id, name, was.end, had_reader=had_reader)
         for reader in was.readers:
             if reader not in log.readers:
                 with store.transaction():
                     place = max(was.readers[reader].place, log.start)
-                    store.put_cursor(log, reader, place, active=was.readers[reader].active)
+                    rows.put_cursor(store.db, log.id, reader, place, active=was.readers[reader].active)
     store.state = load(store.db)
     return lost
 
@@ -248,18 +249,12 @@ def _carry_over(db: sqlite3.Connection, old: _Readable, now: int, safe: dict[str
         intact[log.id] = _entries(db, log, old.rows["entries"], found)
     db.executemany("INSERT OR IGNORE INTO sources(id, name, forget_before) VALUES(?,?,?)", old.rows["sources"])
     kept = [row for row in old.rows["checkpoints"] if _vouched(row[4], intact)]
-    db.executemany("INSERT INTO checkpoints VALUES(?,?,?,?,?,?)", kept)
+    db.executemany(rows.PUT_CHECKPOINT, kept)
     _restore_safe(db, safe, now)
     found.checkpoints = db.execute("SELECT count(DISTINCT source) FROM checkpoints").fetchone()[0]
     seen = [row for row in old.rows["seen"] if _vouched(row[4], intact)]
-    db.executemany(
-        "INSERT INTO seen(source, newest, oldest, stored, ends, digests, sum) VALUES(?,?,?,?,?,?,?)", seen
-    )
-    db.executemany(
-        "INSERT INTO dead_letters(pipeline, component, exporter, uid, reason, answer, attempts, time, payload,"
-        " sum) VALUES(?,?,?,?,?,?,?,?,?,?)",
-        old.rows["dead_letters"],
-    )
+    db.executemany(rows.INSERT_SEEN, seen)
+    db.executemany(rows.INSERT_LETTER, old.rows["dead_letters"])
     found.figures = {"carried": found.records, "lost": found.lost, "checkpoints": found.checkpoints}
     return found
 
@@ -276,10 +271,10 @@ def _logs(old: _Readable) -> Iterable[Log]:
     return logs.values()
 
 
-def _entries(db: sqlite3.Connection, log: Log, rows: list[Row], found: Found) -> int:
+def _entries(db: sqlite3.Connection, log: Log, entries: list[Row], found: Found) -> int:
     """Copy a log's entries that somebody still needs, with gaps marked; up to where none is missing."""
     base = log.id << PLACE_BITS
-    mine = [(row[0] - base, *row[1:]) for row in rows if row[0] >> PLACE_BITS == log.id]
+    mine = [(row[0] - base, *row[1:]) for row in entries if row[0] >> PLACE_BITS == log.id]
     log.end = max([log.end, *(row[0] + row[1] for row in mine), *(each.place for each in log.readers.values())])
     if log.had_reader or log.readers:
         log.start = mine[0][0] if mine else log.end
@@ -288,27 +283,21 @@ def _entries(db: sqlite3.Connection, log: Log, rows: list[Row], found: Found) ->
         mine = [row for row in mine if row[0] + row[1] > low]
     at = min(low, mine[0][0]) if mine else low
     holes = []
-    for first, count, payload, total in [*mine, (log.end, 0, b"", 0)]:
+    for first, count, payload, _sum in [*mine, (log.end, 0, b"", 0)]:
         if first > at:
             holes.append(at)
-            _gap(db, base | at, first - at)
+            rows.insert_entry(db, base | at, first - at, b"")
             found.lost += first - at
         if count:
-            db.execute("INSERT INTO entries VALUES(?,?,?,?)", (base | first, count, total, payload))
+            rows.insert_entry(db, base | first, count, payload)
             found.records += count if payload else 0
         if not payload and count:
             holes.append(first)
         at = first + count
-    row = log.id, log.name, log.end, int(log.had_reader)
-    db.execute("INSERT INTO logs VALUES(?,?,?,?,?)", (*row, seal(*row)))
+    rows.put_log(db, log.id, log.name, log.end, had_reader=log.had_reader)
     for reader, state in log.readers.items():
-        cursor = log.id, reader, state.place, int(state.active)
-        db.execute("INSERT INTO cursors VALUES(?,?,?,?,?)", (*cursor, seal(*cursor)))
+        rows.put_cursor(db, log.id, reader, state.place, active=state.active)
     return min([*holes, log.end])
-
-
-def _gap(db: sqlite3.Connection, place: int, count: int) -> None:
-    db.execute("INSERT INTO entries VALUES(?,?,?,?)", (place, count, seal(place, count, b""), b""))
 
 
 def _vouched(ends: str, intact: dict[int, int]) -> bool:
@@ -325,5 +314,4 @@ def _restore_safe(db: sqlite3.Connection, safe: dict[str, bytes], now: int) -> N
             else db.execute("INSERT INTO sources(name, forget_before) VALUES(?, 0)", (name,)).lastrowid
         )
         if not db.execute("SELECT 1 FROM checkpoints WHERE source=?", (number,)).fetchone():
-            checkpoint = number, now, now, value, ""
-            db.execute("INSERT INTO checkpoints VALUES(?,?,?,?,?,?)", (*checkpoint, seal(*checkpoint)))
+            rows.put(db, rows.PUT_CHECKPOINT, (number, now, now, value, ""))

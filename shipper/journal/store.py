@@ -13,8 +13,8 @@ import zstandard
 from shipper.core.batch import Commit
 from shipper.core.clock import Clock
 from shipper.core.journal import Chunk, Cursor, DeadLetter, Entry, Page
-from shipper.journal import reading
-from shipper.journal.schema import FORGOTTEN, PLACE_BITS, pack_ends, seal
+from shipper.journal import reading, rows
+from shipper.journal.schema import FORGOTTEN, PLACE_BITS, pack_ends
 from shipper.journal.state import ENTRY_COST, Born, Log, Reader, State, load
 from shipper.wire.jsontext import clean
 
@@ -65,10 +65,9 @@ class Store:
         first = log.end if log.had_reader else log.start
         place = max(reader.place, log.start) if reader else first
         with self.transaction():
-            self.put_cursor(log, cursor.reader, place, active=True)
+            rows.put_cursor(self.db, log.id, cursor.reader, place, active=True)
             if not log.had_reader:
-                row = log.id, log.name, log.end, 1
-                self.db.execute("UPDATE logs SET had_reader=1, sum=? WHERE id=?", (seal(*row), log.id))
+                rows.put_log(self.db, log.id, log.name, log.end, had_reader=True)
         log.had_reader = True
         log.readers[cursor.reader] = Reader(place, active=True)
         return place
@@ -85,7 +84,7 @@ class Store:
             return
         with self.transaction():
             for log, name, reader in gone:
-                self.put_cursor(log, name, reader.place, active=False)
+                rows.put_cursor(self.db, log.id, name, reader.place, active=False)
         for _log, _name, reader in gone:
             reader.active = False
 
@@ -109,7 +108,7 @@ class Store:
         packed = [(self.log(entry.log), entry.count, self._pack.compress(entry.payload)) for entry in entries]
         reader = log.readers[cursor.reader]
         with self.transaction():
-            self.put_cursor(log, cursor.reader, place, active=reader.active)
+            rows.put_cursor(self.db, log.id, cursor.reader, place, active=reader.active)
             self._insert(packed)
             self._bury(dead)
             freed = self._delete_read(log, log.low(besides=cursor.reader, place=place), _PRUNE)
@@ -135,7 +134,7 @@ class Store:
         now = self.clock.now()
         with self.transaction(durable=True):
             self.db.execute("DELETE FROM checkpoints WHERE source=?", (number,))
-            self._put_checkpoint(number, now, now, value, pack_ends(self.state.ends()))
+            rows.put(self.db, rows.PUT_CHECKPOINT, (number, now, now, value, pack_ends(self.state.ends())))
             if forget_since is not None:
                 self.db.execute("DELETE FROM seen WHERE source=? AND newest>=?", (number, forget_since))
         self.state.born[number] = Born(now, 0)
@@ -161,14 +160,9 @@ class Store:
         if log is None:
             number = 1 + max((each.id for each in self.state.logs.values()), default=0)
             with self.transaction():
-                self.put_log(number, name, 0, had_reader=False)
+                rows.put_log(self.db, number, name, 0, had_reader=False)
             log = self.state.logs[name] = Log(number, name)
         return log
-
-    def put_log(self, number: int, name: str, end: int, *, had_reader: bool) -> None:
-        """Write a log's row, sealed."""
-        row = number, name, end, int(had_reader)
-        self.db.execute("INSERT OR REPLACE INTO logs VALUES(?,?,?,?,?)", (*row, seal(*row)))
 
     def source(self, name: str) -> int:
         """A source's number, given at its first commit."""
@@ -195,20 +189,14 @@ class Store:
                 self.db.execute("ROLLBACK")
             raise
 
-    def insert_entry(self, log: int, first: int, count: int, packed: bytes) -> None:
-        """Write an entry's row, sealed. An empty `packed` marks a gap: places whose records damage took."""
-        place = log << PLACE_BITS | first
-        self.db.execute("INSERT INTO entries VALUES(?,?,?,?)", (place, count, seal(place, count, packed), packed))
-
     def _insert(self, packed: Sequence[tuple[Log, int, bytes]]) -> dict[int, int]:
         ends: dict[int, int] = {}
         for log, count, payload in packed:
             first = ends.get(log.id, log.end)
             ends[log.id] = first + count
-            self.insert_entry(log.id, first, count, payload)
+            rows.insert_entry(self.db, log.id << PLACE_BITS | first, count, payload)
         for log in {id(log): log for log, _, _ in packed}.values():
-            row = log.id, log.name, ends[log.id], int(log.had_reader)
-            self.db.execute("UPDATE logs SET end=?, sum=? WHERE id=?", (row[2], seal(*row), log.id))
+            rows.put_log(self.db, log.id, log.name, ends[log.id], had_reader=log.had_reader)
         return ends
 
     def _commit(self, source: int, commit: Commit, ends: dict[int, int]) -> Born | None:
@@ -220,22 +208,16 @@ class Store:
             total = sum(vouched.values())
             if now - born.time >= _SPACING or total - born.records >= _SPACING_RECORDS:
                 born = Born(max(now, born.time + 1), total)
-            self._put_checkpoint(source, born.time, now, commit.checkpoint, pack_ends(vouched))
+            checkpoint = source, born.time, now, commit.checkpoint, pack_ends(vouched)
+            rows.put(self.db, rows.PUT_CHECKPOINT, checkpoint)
         if commit.seen and commit.seen.digests:
             seen = commit.seen
             row = source, _integer(seen.newest), _integer(seen.oldest), now, pack_ends(ends), seen.digests
-            self.db.execute(
-                "INSERT INTO seen(source, newest, oldest, stored, ends, digests, sum) VALUES(?,?,?,?,?,?,?)",
-                (*row, seal(*row)),
-            )
+            rows.put(self.db, rows.INSERT_SEEN, row)
         if commit.forget_before is not None:
             before = _integer(commit.forget_before)
             self.db.execute("UPDATE sources SET forget_before=? WHERE id=?", (before, source))
         return born
-
-    def _put_checkpoint(self, source: int, born: int, now: int, value: bytes | None, ends: str) -> None:
-        row = source, born, now, value, ends
-        self.db.execute("INSERT OR REPLACE INTO checkpoints VALUES(?,?,?,?,?,?)", (*row, seal(*row)))
 
     def put_forgotten(self, source: str, time: int) -> None:
         """Note that ids of a source were forgotten, up to those of `time` (ms)."""
@@ -244,34 +226,25 @@ class Store:
             (f"{FORGOTTEN}{source}", time),
         )
 
-    def put_cursor(self, log: Log, reader: str, place: int, *, active: bool) -> None:
-        """Write a cursor's row, sealed."""
-        row = log.id, reader, place, int(active)
-        self.db.execute("INSERT OR REPLACE INTO cursors VALUES(?,?,?,?,?)", (*row, seal(*row)))
-
     def _bury(self, dead: Sequence[DeadLetter]) -> None:
         for letter in dead:
             uid, reason, answer = clean(letter.uid), clean(letter.reason), clean(letter.answer)
             who = letter.pipeline, letter.component, int(letter.exporter)
             row = (*who, uid, reason, answer, letter.attempts, letter.time, letter.payload)
-            self.db.execute(
-                "INSERT INTO dead_letters(pipeline, component, exporter, uid, reason, answer, attempts, time,"
-                " payload, sum) VALUES(?,?,?,?,?,?,?,?,?,?)",
-                (*row, seal(*row)),
-            )
+            rows.put(self.db, rows.INSERT_LETTER, row)
 
     def _delete_read(self, log: Log, low: int, limit: int) -> list[tuple[int, int, int]]:
         if low <= log.start:
             return []
         base = log.id << PLACE_BITS
-        rows = self.db.execute(
+        found = self.db.execute(
             "SELECT place, count, length(payload) FROM entries WHERE place >= ? AND place < ?"
             " AND place + count <= ? ORDER BY place LIMIT ?",
             (base, base | low, base | low, limit),
         ).fetchall()
-        if rows:
-            self.db.execute("DELETE FROM entries WHERE place BETWEEN ? AND ?", (rows[0][0], rows[-1][0]))
-        return rows
+        if found:
+            self.db.execute("DELETE FROM entries WHERE place BETWEEN ? AND ?", (found[0][0], found[-1][0]))
+        return found
 
     def _added(self, packed: Sequence[tuple[Log, int, bytes]], dead: Sequence[DeadLetter]) -> None:
         for log, count, payload in packed:
@@ -280,10 +253,10 @@ class Store:
         self.state.dead_letters += len(dead)
         self.state.dead_bytes += sum(len(letter.payload) for letter in dead)
 
-    def _removed(self, log: Log, rows: list[tuple[int, int, int]]) -> None:
-        if rows:
-            log.start = rows[-1][0] + rows[-1][1] - (log.id << PLACE_BITS)
-            log.bytes -= sum(row[2] + ENTRY_COST for row in rows)
+    def _removed(self, log: Log, deleted: list[tuple[int, int, int]]) -> None:
+        if deleted:
+            log.start = deleted[-1][0] + deleted[-1][1] - (log.id << PLACE_BITS)
+            log.bytes -= sum(row[2] + ENTRY_COST for row in deleted)
 
     def _log_and_place(self, cursor: Cursor) -> tuple[Log, int]:
         log = self.state.logs.get(cursor.log)
