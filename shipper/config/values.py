@@ -78,16 +78,6 @@ def type_name(annotation: Any) -> str:  # noqa: PLR0911 - a table of the forms a
     return _WORDS.get(annotation, "anything")
 
 
-def choices(annotation: Any) -> list[Any]:
-    """The values a type allows where they can be counted."""
-    return [
-        choice
-        for member in shapes.union_members(_bare(annotation))
-        if get_origin(_bare(member)) is Literal
-        for choice in get_args(_bare(member))
-    ]
-
-
 def default_of(info: FieldInfo) -> Any:
     """A field's default as plain data; `PydanticUndefined` where it is required."""
     default = info.get_default(call_default_factory=True, validated_data={})
