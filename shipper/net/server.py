@@ -7,20 +7,18 @@ from aiohttp import web
 
 from shipper.core.errors import ShipperError
 
-#: Bytes of one header line a client may send, and of a request's body.
-MAX_HEADER = 8190
-MAX_BODY = 64 * 2**10
+MAX_HEADER: Final = 8190
+"""Bytes of one header line a client may send; how large a body may be is the application's."""
 
 PATIENCE: Final = 10.0
 """Seconds for which a connection may be open without a whole request; whoever is slower is hung up on."""
 
+_LINGER: Final = 1.0
+"""Seconds for which the rest of a body that nobody wants is read, so that its sender sees the answer."""
+
 
 class ListenError(ShipperError):
     """The address can't be listened on."""
-
-
-_LINGER: Final = 1.0
-"""Seconds for which the rest of a body that nobody wants is read, so that its sender sees the answer."""
 
 
 def split_endpoint(endpoint: str) -> tuple[str, int]:
@@ -46,6 +44,7 @@ class Listener:
             max_field_size=MAX_HEADER,
             keepalive_timeout=patience,
             lingering_time=_LINGER,
+            auto_decompress=False,  # who reads a body inflates it, within limits
         )
         self._server: asyncio.Server | None = None
 
