@@ -13,6 +13,11 @@ FLAGS: Final = {"i": "i", "ignorecase": "i", "m": "m", "multiline": "m", "s": "s
 """Sigma's sub-modifiers of `re`, and the inline flag of each."""
 
 
+def is_word(character: str) -> bool:
+    """Whether a character, or nothing, is a letter, digit or underscore of any script."""
+    return character.isalnum() or character == "_"
+
+
 class BadPatternError(ValueError):
     """A pattern that RE2 does not take; the message says why and where."""
 

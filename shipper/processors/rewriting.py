@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeAlias
 
 from shipper.processors.personal import Finder
+from shipper.processors.regex import is_word
 
 MASK: Final = "[redacted]"
 """What stands where something was masked."""
@@ -140,15 +141,11 @@ def _replace_word(text: str, word: str, replacement: str) -> str:
     place = text.find(word)
     while place >= 0:
         stop = place + len(word)
-        if not (_in_word(text[place - 1 : place]) or _in_word(text[stop : stop + 1])):
+        if not (is_word(text[place - 1 : place]) or is_word(text[stop : stop + 1])):
             parts += [text[end:place], replacement]
             end = stop
         place = text.find(word, max(stop, end))
     return "".join([*parts, text[end:]])
-
-
-def _in_word(character: str) -> bool:
-    return character.isalnum() or character == "_"
 
 
 def differences(place: str, before: Any, after: Any) -> Iterator[str]:

@@ -15,7 +15,7 @@ from shipper.core.record import UID, Severity
 from shipper.processors.rules.coverage import covered_by
 from shipper.processors.rules.detection import Reader
 from shipper.processors.rules.rule import Rule, filtered
-from shipper.processors.rules.sigma import read_sigma_files
+from shipper.processors.rules.sigma import LOADER, read_sigma_files
 
 Detection: TypeAlias = dict[str, Any] | list[dict[str, Any]]
 AttributeValue: TypeAlias = str | int | float | bool
@@ -130,7 +130,7 @@ def _add(found: Ruleset, config: RuleConfig, loc: Loc, lists: dict[str, list[str
 def built_in(name: str) -> Sequence[RuleConfig]:
     """The rules of a built-in set, as their file has them."""
     text = resources.files(__package__).joinpath(f"{name}.yml").read_text("utf-8")
-    rules = yaml.load(text, getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both are safe
+    rules = yaml.load(text, LOADER)  # noqa: S506 - it is a safe one
     return [RuleConfig.model_validate(rule) for rule in rules]
 
 

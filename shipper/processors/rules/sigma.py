@@ -25,7 +25,9 @@ from shipper.processors.rules.values import Lists
 LEVELS: Final = {"informational": "info", "low": "low", "medium": "medium", "high": "high", "critical": "critical"}
 """Sigma's levels and our severities."""
 
-_LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: Final = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Reads YAML that rules are written in, by libyaml where it is there."""
+
 _LOGSOURCE = "logsource: {product: github, service: audit}"
 
 
@@ -74,7 +76,7 @@ class _File:
         """Add the file's rules, or its problems, to what was found."""
         try:
             text = self.path.read_text("utf-8")
-            documents = list(yaml.load_all(text, _LOADER))
+            documents = list(yaml.load_all(text, LOADER))
         except OSError as error:
             self._fault("unreadable-file", f"can't read it: {error.strerror}")
         except (yaml.YAMLError, UnicodeDecodeError, ValueError, RecursionError) as error:
@@ -172,7 +174,7 @@ class _Lines:
 
     def of(self, loc: Loc) -> int:
         """The line of what is at a path, or of the last part of the path that there is."""
-        node = list(yaml.compose_all(self._text, _LOADER))[self._document]
+        node = list(yaml.compose_all(self._text, LOADER))[self._document]
         line = int(node.start_mark.line)
         for step in loc:
             if isinstance(node, yaml.MappingNode):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Any, Final, TypeAlias
 
-from shipper.processors.regex import FLAGS, BadPatternError, Pattern
+from shipper.processors.regex import FLAGS, BadPatternError, Pattern, is_word
 from shipper.processors.rules.matchers import Comparison, Glob, Literals, Matcher, Network, Regex, any_of, text_of
 from shipper.processors.rules.text import Placeholder, Text, Wildcard
 
@@ -194,15 +194,11 @@ def _windash(text: Text) -> list[Text]:
         for place, character in enumerate(part):
             before = part[place - 1 : place] if place else ""
             after = part[place + 1 : place + 2]
-            starts_word = character in "-/" and not _is_word(before) and _is_word(after)
+            starts_word = character in "-/" and not is_word(before) and is_word(after)
             choices.append(list(_DASHES) if starts_word else [character])
     if sum(len(choice) > 1 for choice in choices) > 3:
         raise FaultError("wrong-type", "windash takes at most three dashes in one value")
     return [Text(tuple(parts), text.cased).replace(str) for parts in product(*choices)]
-
-
-def _is_word(character: str) -> bool:
-    return character.isalnum() or character == "_"
 
 
 _CHANGES: Final[dict[str, Callable[[Text], list[Text]]]] = {
