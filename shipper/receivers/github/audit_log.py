@@ -153,9 +153,14 @@ class AuditLog(Stream):
     async def _tail(self, newest: int) -> None:
         """Take what came behind the newest event; what is late is left to `_settle`."""
         listing = self._listing(f">={moment(newest)}")
+        order: RisingPass | None = None
         while asked := await listing.page():
-            fresh = self.ledger.sort_out(cast("Page", asked.page).events, newest)
+            page = cast("Page", asked.page)
+            fresh = self.ledger.sort_out(page.events, newest)
             await self._store(fresh, self._begin(self._from or 0, asked.at), newest)
+            order = order or self._begin(newest, asked.at)
+            order.take(fresh, page.next)
+            listing = self._wider(order) or listing
 
     async def _settle(self, since: int) -> None:
         """Read what is old enough by now that nothing late can come, as far as the quota allows."""
@@ -174,6 +179,7 @@ class AuditLog(Stream):
             spent = reading.pages >= self._affordable() and reached > since
             if spent or reached == reading.began - self._overlap:
                 return
+            listing = self._wider(reading) or listing
 
     def _costly(self) -> bool:
         """Whether reading the whole overlap again would take more than its share of the quota."""
