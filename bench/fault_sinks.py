@@ -6,7 +6,9 @@ records and the answer never arrived, which is when a shipper must send them aga
 """
 
 import asyncio
+import contextlib
 import json
+import os
 import random
 import socket
 import struct
@@ -59,6 +61,7 @@ class Sink:
         self.taken: Counter[str] = Counter()
         self.bodies: dict[str, set[str]] = {}
         self.declined: set[str] = set()
+        """What it said, or nobody can know, that it threw away."""
         self.faults: Counter[str] = Counter()
         self.unanswered = 0
         self.calm = False
@@ -240,7 +243,11 @@ class _Export(grpc.GenericRpcHandler):
 
 
 class SyslogSink(Sink):
-    """RFC 5424 over TCP with octet counting. `unanswered` counts the connections it broke."""
+    """RFC 5424 over TCP with octet counting. `unanswered` counts the connections it broke.
+
+    Where it breaks one, `declined` gets what its system had acknowledged and it had not read: of that, a sender
+    can only send the last batch again.
+    """
 
     def __init__(self, seed: int) -> None:
         kinds = {"hung up": 0.0015, "reset": 0.0015, "stalled": 0.0005}
@@ -267,25 +274,38 @@ class SyslogSink(Sink):
         try:
             while True:
                 length = int((await reader.readuntil(b" "))[:-1])
-                message = parse_rfc5424((await reader.readexactly(length)).decode().encode())
-                self.take(message.structured_data["github@32473"]["uid"], canonical(json.loads(message.text)))
+                uid, body = _message(await reader.readexactly(length))
+                self.take(uid, body)
                 kind = self.draw()
                 if kind == "stalled":
                     await asyncio.sleep(HANG)
                 elif kind:
                     self.unanswered += 1
-                    self._break(writer, abrupt=kind == "reset")
+                    self._break(reader, writer, abrupt=kind == "reset")
                     return
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             writer.close()
 
-    def _break(self, writer: asyncio.StreamWriter, *, abrupt: bool) -> None:
-        if abrupt:
-            connected: socket.socket = writer.get_extra_info("socket")
-            connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    def _break(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, abrupt: bool) -> None:
+        with socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno())) as connected:
+            unread = bytes(reader._buffer)  # type: ignore[attr-defined]  # noqa: SLF001 - what it throws away
+            with contextlib.suppress(BlockingIOError, ConnectionError):
+                while data := connected.recv(2**20):
+                    unread += data
+            if abrupt:
+                connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        while (length := unread.partition(b" "))[0].isdigit() and len(length[2]) >= int(length[0]):
+            message, unread = length[2][: int(length[0])], length[2][int(length[0]) :]
+            self.declined.add(_message(message)[0])
         writer.transport.abort()
+
+
+def _message(message: bytes) -> tuple[str, str]:
+    """The uid and the body of a message."""
+    found = parse_rfc5424(message)
+    return found.structured_data["github@32473"]["uid"], canonical(json.loads(found.text))
 
 
 def _uid(record: Any) -> str:

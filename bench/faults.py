@@ -59,7 +59,8 @@ class Report:
     dead: dict[str, int] = field(default_factory=dict)
     """Dead letters by exporter: as many as there are poison records, and those."""
     wrong_dead: int = 0
-    declined: int = 0
+    declined: dict[str, int] = field(default_factory=dict)
+    """What a backend threw away: said in a partial success, or unread behind its system's acknowledgement."""
     memory: float = 0.0
     seconds: float = 0.0
 
@@ -291,7 +292,7 @@ async def _judged(run: Run, sinks: dict[str, Sink], wanted: dict[str, str], disk
         report.forged[name] = sum(bodies != {wanted.get(uid)} for uid, bodies in sink.bodies.items())
         report.repeated[name] = sink.taken.total() - len(sink.taken)
         report.allowed[name] = BATCH * (run.interrupted + sink.unanswered)
-        report.declined += len(sink.declined)
+        report.declined[name] = len(sink.declined - sink.taken.keys())
         report.faults += Counter({f"{name}: {kind}": count for kind, count in sink.faults.items()})
     report.journalled, letters = await _journal(disk / "shipper.db")
     report.dead = {name: letters[name].total() for name in ("otlp", "otlphttp")}
@@ -337,13 +338,12 @@ def table(report: Report) -> Iterable[str]:
     """The report as Markdown."""
     yield f"{report.events} events, {report.faults.total()} faults in {report.seconds:.0f} s; the journal took"
     yield f"{report.journalled} records; at most {report.memory:.0f} MB of memory; {report.poison} records are"
-    yield f"refused for good, {report.dead} became dead letters, {report.wrong_dead} wrong ones;"
-    yield f"{report.declined} records were declined by a partial success."
+    yield f"refused for good, {report.dead} became dead letters, {report.wrong_dead} wrong ones."
     yield ""
-    yield "| exporter | lost | forged | repeated | promise: at most |"
-    yield "|---|---|---|---|---|"
+    yield "| exporter | lost | forged | repeated | promise: at most | thrown away by the backend |"
+    yield "|---|---|---|---|---|---|"
     for name in report.lost:
-        found = report.lost[name], report.forged[name], report.repeated[name], report.allowed[name]
+        found = [getattr(report, each)[name] for each in ("lost", "forged", "repeated", "allowed", "declined")]
         yield f"| {name} | {' | '.join(map(str, found))} |"
     yield ""
     yield "| fault | times |"
