@@ -6,6 +6,7 @@ from typing import Final, cast
 import click
 
 from shipper import __version__
+from shipper.cli import stopping
 
 #: Every subcommand, in the order in which people meet them.
 COMMANDS: Final[dict[str, str]] = {
@@ -40,6 +41,8 @@ class _Lazy(click.Group):
         reference = COMMANDS.get(cmd_name)
         if reference is None:
             return None
+        if cmd_name == "run":
+            stopping.listen()
         module, _, attribute = reference.partition(":")
         return cast("click.Command", getattr(importlib.import_module(module), attribute))
 

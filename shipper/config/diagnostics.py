@@ -65,6 +65,10 @@ def ordered(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
     )
 
 
+#: A key that is really `key:value` without the space: the value may be a secret.
+_KEY_AND_VALUE: Final = re.compile(r"([^\s:/]+):(?=\S).*", re.DOTALL)
+
+
 def dotted(loc: Loc) -> str:
     """A path as people write it: `rules[0].match`; a key that would be ambiguous is quoted."""
     text = ""
@@ -72,6 +76,7 @@ def dotted(loc: Loc) -> str:
         if isinstance(step, int):
             text += f"[{step}]"
         else:
-            shown = step if re.fullmatch(r"[^\s.\[\]\"']+", step) else f'"{step}"'
+            name = _KEY_AND_VALUE.sub(r"\1:…", step)
+            shown = name if re.fullmatch(r"[^\s.\[\]\"']+", name) else f'"{name}"'
             text += f".{shown}" if text else shown
     return text

@@ -113,7 +113,8 @@ class Composer:
 
     def _alias(self, event: AliasEvent, loc: Loc) -> Node:
         if event.anchor not in self._anchors:
-            raise self._fatal(event, "yaml-alias", loc, f"no anchor &{event.anchor} stands before this alias")
+            said = "no anchor of this name stands before; put quotes around a text that starts with *"
+            raise self._fatal(event, "yaml-alias", loc, said)
         node = self._anchors[event.anchor]
         if node is None:
             raise self._fatal(event, "yaml-alias", loc, f"*{event.anchor} contains itself")

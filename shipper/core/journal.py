@@ -25,6 +25,11 @@ def retry_log(pipeline: str, exporter: str) -> str:
     return f"{pipeline}{_RETRY}{exporter}"
 
 
+def is_retry(log: str) -> bool:
+    """Whether it is a log of dead letters that are given again."""
+    return _RETRY in log
+
+
 def pipeline_of(log: str) -> str:
     """The pipeline a log belongs to."""
     return log.removesuffix(_DEAD_LETTER).split(_RETRY, 1)[0]

@@ -64,7 +64,7 @@ class Session:
         *,
         tls: ssl.SSLContext | None = None,
         proxy_url: str | None = None,
-        timeout: float = 60.0,
+        timeout: float = 30.0,
         max_body: int = MAX_BODY,
     ) -> None:
         self._origin = URL(base_url).origin()

@@ -3,6 +3,7 @@
 from typing import Any
 
 from shipper import __version__
+from shipper.core.journal import is_retry
 from shipper.core.telemetry import Meter
 from shipper.service.generation import Generation, Services
 from shipper.service.graph import picture
@@ -32,6 +33,7 @@ def status(generation: Generation, services: Services) -> dict[str, Any]:
                 "failed": meter.value("otelcol_exporter_send_failed_log_records", exporter=delivery.cursor.reader),
             }
             for delivery in generation.deliveries
+            if not is_retry(delivery.cursor.log) or services.journal.waiting(delivery.cursor)
         ],
         "rules": _series(meter, "shipper_rule_hits"),
         "dropped": _series(meter, "shipper_dropped_log_records"),

@@ -1,8 +1,9 @@
 """A page of GitHub's API: bytes to events, with nothing lost or altered on the way.
 
 The fast way is orjson. It rounds integers beyond 64 bits to floats and refuses lone surrogates, NaN and broken
-UTF-8, so pages with any of these are read by the standard library. What nests deeper than `MAX_DEPTH` is kept as
-its own text: no part behind may be made to recurse by content, and its neighbours on the page must not be lost.
+UTF-8, so pages with any of these are read by the standard library. A field that nests deeper than
+`MAX_DEPTH` is kept as its own text: no part behind may be made to recurse by content, no other field be hidden
+from the rules, and no neighbour on the page be lost.
 """
 
 import json
@@ -26,6 +27,7 @@ _LONG_NUMBER: Final = b"0" * 19
 _NO_BRACKETS: Final = bytes(set(range(256)) - set(b"{}[]"))
 _STEPS: Final = {ord("{"): 1, ord("["): 1, ord("}"): -1, ord("]"): -1}
 _STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"', re.DOTALL)
+_KEY: Final = re.compile(r'("[^"\\]*(?:\\.[^"\\]*)*")\s*:', re.DOTALL)
 _TOKEN: Final = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[\[\]{},]', re.DOTALL)
 
 
@@ -37,14 +39,14 @@ def parse_page(body: bytes) -> list[Any]:
     """The events of a page, each as GitHub sent it, whatever it is.
 
     Integers of any size stay integers (text beyond 4300 digits); NaN, infinities and floats out of range become
-    their text; broken UTF-8 becomes lone surrogates; an event nested too deeply becomes its own text.
+    their text; broken UTF-8 becomes lone surrogates; a field nested too deeply becomes its own text.
 
     Raises:
         BadPage: no JSON list.
     """
     body = body.removeprefix(b"\xef\xbb\xbf")
     if _too_deep(body):
-        return [_element(raw, depth) for raw, depth in _split(_decode(body))]
+        return [_element(raw, depth) for raw, depth in _split(_decode(body), "[")]
     return _list(_load(body))
 
 
@@ -122,8 +124,8 @@ def _too_deep(body: bytes) -> bool:
     return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0) > MAX_DEPTH + 1
 
 
-def _split(text: str) -> Iterator[tuple[str, int]]:
-    """The elements of a list as text, with how deeply each nests; no parser's limits apply."""
+def _split(text: str, opening: str) -> Iterator[tuple[str, int]]:
+    """What stands in a list or object, as text, with how deeply each nests; no parser's limits apply."""
     depth = deepest = 0
     start = None
     for token in _TOKEN.finditer(text):
@@ -132,7 +134,7 @@ def _split(text: str) -> Iterator[tuple[str, int]]:
             depth += 1
             deepest = max(deepest, depth)
             if start is None:
-                if mark == "{" or text[: token.start()].strip():
+                if mark != opening or text[: token.start()].strip():
                     break
                 start = token.end()
         elif mark in "]}":
@@ -151,5 +153,17 @@ def _split(text: str) -> Iterator[tuple[str, int]]:
 
 def _element(raw: str, depth: int) -> Any:
     if depth > MAX_DEPTH:
-        return raw
+        return _shallow(raw) if raw.startswith("{") else raw
     return _load(raw.encode("utf-8", "surrogateescape"))
+
+
+def _shallow(raw: str) -> dict[str, Any]:
+    """An event that nests too deeply somewhere: only the fields that do are text, so that no rule is blinded."""
+    event = {}
+    for member, depth in _split(raw, "{"):
+        key = _KEY.match(member)
+        if key is None:
+            raise BadPage(_not_json(raw))
+        value = member[key.end() :].strip()
+        event[_load_text(key[1])] = value if depth > MAX_DEPTH else _element(value, depth)
+    return event

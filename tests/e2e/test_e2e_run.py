@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import re
 import signal
+from pathlib import Path
 
 import aiohttp
 import pytest
@@ -148,3 +150,23 @@ async def test_metrics_and_status_count_what_was_shipped(program, github, http_b
     assert status["pipelines"]["logs/github"].startswith("github(audit_log, code_scanning) > normalize > ")
     process.terminate()
     await asyncio.wait_for(process.communicate(), 30)
+
+
+def catches_sigterm(pid: int) -> bool:
+    """Return when the process catches SIGTERM; false where the system does not tell."""
+    status = Path(f"/proc/{pid}/status")
+    while status.exists():
+        if int(re.search(r"SigCgt:\s*(\w+)", status.read_text())[1], 16) & 1 << signal.SIGTERM - 1:
+            return True
+    return False
+
+
+async def test_a_stop_while_the_program_loads_ends_as_any_other(program, github, http_backend):
+    config = program.configure(github, {"otlphttp": {"endpoint": http_backend.endpoint}})
+    process = await program.start("run", "-c", str(config))
+    if not await asyncio.to_thread(catches_sigterm, process.pid):
+        pytest.skip("this system does not tell which signals a process catches")
+    process.terminate()
+    _, err = await asyncio.wait_for(process.communicate(), 30)
+    assert process.returncode == 0
+    assert last_words(err.decode())["waiting"] == 0

@@ -212,3 +212,13 @@ def test_real_alerts_are_told_apart(stream, different):
     """Some of the samples are the same alert in the same state."""
     alerts = parse_page((SAMPLES / "alerts" / f"{stream}_org_alerts.json").read_bytes())
     assert len({alert_uid(alert, stream) for alert in alerts}) == different
+
+
+def test_a_field_that_nests_too_deeply_hides_no_other():
+    deep = '{"d":' * 400 + "1" + "}" * 400
+    page = (
+        '[{"_document_id":"a,b]}","x":%s,"action":"repo.access","visibility":"public"},{"action":"next"}]' % deep
+    )
+    first, second = parse_page(page.encode())
+    assert first == {"_document_id": "a,b]}", "x": deep, "action": "repo.access"}
+    assert second == {"action": "next"}

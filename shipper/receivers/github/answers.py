@@ -101,8 +101,6 @@ def judge(answer: Answer, subject: Subject, now: int, limits_met: int = 0) -> Ve
 
 
 def _page(answer: Answer) -> Verdict:
-    if not answer.body and answer.status == 204:
-        return Page([], None, date_of(answer.headers), None)
     try:
         events = parse_page(answer.body)
     except BadPage as fault:
