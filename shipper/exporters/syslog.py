@@ -145,6 +145,7 @@ class SyslogExporter:
         self._sent = b""
         self._sent_over: oneway.Link | None = None
         self._sent_at = 0.0
+        self._repeated = False
         self._again = b""
         self._repeating: asyncio.Task[None] | None = None
         self._tls: tuple[object, oneway.TLS] | None = None
@@ -178,6 +179,8 @@ class SyslogExporter:
                 await self._part()
                 await self._send_again()
                 await self._part()
+                if self._again:
+                    raise Unavailable(f"{self._config.address} broke off before it had read everything")
             return
         while (left := self._sent_at + _DOUBT - _now()) > 0 or self._again:  # noqa: ASYNC110 - each window moves it
             await asyncio.sleep(max(left, _GLANCE))
@@ -193,6 +196,7 @@ class SyslogExporter:
             await self._send_again()
             await self._send(window.records)
             self._sent, self._sent_over, self._sent_at = window.otlp, self._link, _now()
+            self._repeated = False
 
     async def check(self) -> str:
         """Connect as an export would, and hang up."""
@@ -231,12 +235,13 @@ class SyslogExporter:
             raise
 
     async def _send_again(self) -> None:
-        """Send what is in doubt; once is enough, lest a server that always hangs up gets it for ever."""
+        """Send what is in doubt, which is then in doubt again: a server may reset any number of connections."""
         if self._link and self._link.broken():
             await self._drop()
         if self._again:
             await self._send(otlp.decode(self._again))
             self._again = b""
+            self._sent_over, self._sent_at, self._repeated = self._link, _now(), True
 
     async def _drop(self) -> None:
         """Let go of the connection; note whether the batch before may have been lost with it."""
@@ -287,8 +292,13 @@ class SyslogExporter:
         return True
 
     def _in_doubt(self, broken: oneway.Broken) -> bool:
-        """A server that resets has left bytes unread; one that ends in order has read them, unless in a hurry."""
-        return not isinstance(broken.fault, oneway.HungUp) or broken.time - self._sent_at < _DOUBT
+        """A server that resets has left bytes unread; one that ends in order has read them, unless in a hurry.
+
+        After an orderly end once is enough, lest a server that always hangs up gets the same for ever.
+        """
+        if not isinstance(broken.fault, oneway.HungUp):
+            return True
+        return not self._repeated and broken.time - self._sent_at < _DOUBT
 
     async def _connect(self) -> oneway.Link:
         config = self._config

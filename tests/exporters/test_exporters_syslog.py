@@ -461,3 +461,37 @@ async def test_the_contract_of_exporters_holds(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr("shipper.exporters.syslog._DOUBT", 0.0)
     async with Backend() as backend:
         await check_exporter(exporter(tmp_path, port=backend.port), backend)
+
+
+async def test_what_several_connections_swallowed_one_after_the_other_is_still_sent(tmp_path: Path):
+    """A reset means bytes unread, so that a batch stays in doubt however often it was sent again."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        loop = asyncio.get_running_loop()
+        retry = {"initial_interval": "1ms"}
+        async with exporter(tmp_path, port=listening.getsockname()[1], retry_on_failure=retry) as syslog:
+            await syslog.export(window("a"))
+            for _ in range(3):
+                swallowing, _ = await loop.sock_accept(listening)
+                await asyncio.sleep(0.1)
+                swallowing.close()  # with the message unread: a reset
+            last, _ = await loop.sock_accept(listening)
+            with last:
+                _, _, message = (await loop.sock_recv(last, 65536)).partition(b" ")
+    assert uids([message]) == ["a"]
+
+
+async def test_a_batch_that_the_server_broke_off_twice_at_the_end_is_not_settled(tmp_path: Path):
+    """It stays in storage, for the next start."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        loop = asyncio.get_running_loop()
+        syslog = exporter(tmp_path, port=listening.getsockname()[1])
+        await syslog.export(window("a"))
+        settling = asyncio.create_task(syslog.settled(at_once=True))
+        for _ in range(2):
+            swallowing, _ = await loop.sock_accept(listening)
+            await asyncio.sleep(0.1)
+            swallowing.close()
+        with pytest.raises(Unavailable, match="broke off before it had read everything"):
+            await settling
