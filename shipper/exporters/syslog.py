@@ -261,9 +261,14 @@ class SyslogExporter:
         link, self._link = self._link, None
         if link:
             answers = link is self._sent_over
-            patience = _GOODBYE if answers and _now() - self._sent_at < _DOUBT else 0.0
-            if not await link.close(patience) and answers:
-                self._again = self._sent
+            quick = _now() - self._sent_at < _DOUBT
+            read = False
+            try:
+                read = await link.close(min(_GOODBYE, self._config.timeout / 4) if answers and quick else 0.0)
+            finally:  # also where the time for it is over: nothing is known then
+                if answers and not read:
+                    self._again = self._sent
+                    await link.abort()
 
     def _ended(self) -> None:
         """The server ended the connection between two windows."""

@@ -495,3 +495,16 @@ async def test_a_batch_that_the_server_broke_off_twice_at_the_end_is_not_settled
             swallowing.close()
         with pytest.raises(Unavailable, match="broke off before it had read everything"):
             await settling
+
+
+async def test_a_goodbye_that_was_cut_short_settles_nothing(tmp_path: Path):
+    """Who is stopped while waiting for the server's goodbye does not know what it has read."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        syslog = exporter(tmp_path, port=listening.getsockname()[1])
+        await syslog.export(window("a"))
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.1):
+                await syslog.settled(at_once=True)
+        listening.close()
+        with pytest.raises(Unavailable):
+            await syslog.settled(at_once=True)
