@@ -61,7 +61,9 @@ class Sink:
         self.taken: Counter[str] = Counter()
         self.bodies: dict[str, set[str]] = {}
         self.declined: set[str] = set()
-        """What it said, or nobody can know, that it threw away."""
+        """What it said that it threw away, so that nobody may send it again."""
+        self.unread: set[str] = set()
+        """What its system acknowledged, and it threw away without a word."""
         self.faults: Counter[str] = Counter()
         self.unanswered = 0
         self.calm = False
@@ -243,11 +245,7 @@ class _Export(grpc.GenericRpcHandler):
 
 
 class SyslogSink(Sink):
-    """RFC 5424 over TCP with octet counting. `unanswered` counts the connections it broke.
-
-    Where it breaks one, `declined` gets what its system had acknowledged and it had not read: of that, a sender
-    can only send the last batch again.
-    """
+    """RFC 5424 over TCP with octet counting. `unanswered` counts the connections it broke."""
 
     def __init__(self, seed: int) -> None:
         kinds = {"hung up": 0.0015, "reset": 0.0015, "stalled": 0.0005}
