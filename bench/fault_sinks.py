@@ -296,7 +296,7 @@ class SyslogSink(Sink):
                 connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         while (length := unread.partition(b" "))[0].isdigit() and len(length[2]) >= int(length[0]):
             message, unread = length[2][: int(length[0])], length[2][int(length[0]) :]
-            self.declined.add(_message(message)[0])
+            self.unread.add(_message(message)[0])
         writer.transport.abort()
 
 

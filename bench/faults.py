@@ -340,7 +340,9 @@ async def _journal(path: Path) -> tuple[int, dict[str, Counter[str]]]:
 
 def table(report: Report) -> Iterable[str]:
     """The report as Markdown."""
-    yield f"{report.events} events, {report.faults.total()} faults in {report.seconds:.0f} s; the journal took"
+    refusals = sum(count for kind, count in report.faults.items() if kind.endswith("(poison)"))
+    yield f"{report.events} events, {report.faults.total() - refusals} faults and {refusals} refusals for good"
+    yield f"in {report.seconds:.0f} s; the journal took"
     yield f"{report.journalled} records; at most {report.memory:.0f} MB of memory; {report.poison} records are"
     yield f"refused for good, {report.dead} became dead letters, {report.wrong_dead} wrong ones."
     yield ""
