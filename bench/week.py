@@ -24,9 +24,9 @@ from shipper.core.journal import Journal
 from shipper.core.telemetry import Health, Meter
 from shipper.service import registry
 from shipper.service.generation import Generation, Services
-from shipper.service.reconcile import Period, compare, list_streams
 from shipper.service.storage import open_storage, storage_path
-from shipper.service.visit import look
+from shipper.service.visits.reconcile import Period, compare, list_streams
+from shipper.service.visits.visit import look
 from shipper.simulator import Options, Simulator
 
 _START: Final = 1_700_000_000_000

@@ -1,5 +1,6 @@
 """Asks the admin endpoint of a running shipper."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -13,8 +14,6 @@ import orjson
 from shipper.cli.offline import load_offline_or_exit
 from shipper.cli.terminal import safe
 
-#: A service is not available (`EX_UNAVAILABLE` of sysexits.h).
-UNAVAILABLE: Final = 69
 _LARGEST: Final = 16 * 2**20
 
 url_option = click.option("--url", metavar="URL", help="Its admin endpoint. Default: what the configuration says.")
@@ -23,7 +22,7 @@ url_option = click.option("--url", metavar="URL", help="Its admin endpoint. Defa
 class NoAnswerError(click.ClickException):
     """The shipper does not answer as it should."""
 
-    exit_code = UNAVAILABLE
+    exit_code = os.EX_UNAVAILABLE
 
 
 def address(config: Path, url: str | None) -> str:

@@ -1,5 +1,6 @@
 """`shipper backfill`: ships a past period once."""
 
+import os
 import sys
 import time
 from dataclasses import dataclass
@@ -9,16 +10,16 @@ import click
 
 from shipper.cli.options import config_option
 from shipper.cli.progress import Bar
-from shipper.cli.quiet import TEMPORARY, UNAVAILABLE, finish, prepare
+from shipper.cli.quiet import finish, prepare
 from shipper.cli.terminal import safe, safe_json
 from shipper.cli.times import duration, moment
 from shipper.config import Loaded
 from shipper.core.errors import Unavailable
 from shipper.core.units import format_duration
-from shipper.service.backfill import Backfill, Progress
-from shipper.service.evidence import moment as written
-from shipper.service.reconcile import Period
-from shipper.service.visit import visit
+from shipper.service.visits.backfill import Backfill, Progress
+from shipper.service.visits.evidence import moment as written
+from shipper.service.visits.reconcile import Period
+from shipper.service.visits.visit import visit
 
 
 @dataclass
@@ -61,7 +62,7 @@ def backfill(config: Path, since: int, until: int | None, *, drain_timeout: floa
         click.echo(mask(safe_json(_plain(outcome, period))))
     else:
         _tell(outcome)
-    sys.exit(UNAVAILABLE if outcome.failures else TEMPORARY if outcome.waiting else 0)
+    sys.exit(os.EX_UNAVAILABLE if outcome.failures else os.EX_TEMPFAIL if outcome.waiting else 0)
 
 
 async def _ship(loaded: Loaded, period: Period, drain_timeout: float) -> _Outcome:

@@ -1,5 +1,6 @@
 """`shipper check`: connects to everything a configuration names, and says what is wrong and how to mend it."""
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,13 +9,13 @@ from typing import Final
 import click
 
 from shipper.cli.options import config_option
-from shipper.cli.quiet import UNAVAILABLE, finish, prepare
+from shipper.cli.quiet import finish, prepare
 from shipper.cli.terminal import safe, safe_json
 from shipper.config import Loaded
-from shipper.service.check import Row
-from shipper.service.check import check as ask
-from shipper.service.logs import Mask
-from shipper.service.visit import look
+from shipper.service.observe.logs import Mask
+from shipper.service.visits.check import Row
+from shipper.service.visits.check import check as ask
+from shipper.service.visits.visit import look
 
 _COLORS: Final = {"ok": "green", "warning": "yellow", "failed": "red"}
 
@@ -37,7 +38,7 @@ def check(config: Path, output: str) -> None:
     else:
         for row in rows:
             _write(row, mask)
-    sys.exit(0 if _well(rows) else UNAVAILABLE)
+    sys.exit(0 if _well(rows) else os.EX_UNAVAILABLE)
 
 
 async def _ask(loaded: Loaded) -> list[Row]:

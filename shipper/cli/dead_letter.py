@@ -1,5 +1,6 @@
 """`shipper state dead-letter`: records that nobody would take, and giving them once more."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -7,15 +8,15 @@ from typing import Any, BinaryIO
 import click
 
 from shipper.cli.offline import load_offline_or_exit
-from shipper.cli.options import BAD_CONFIGURATION, config_option
-from shipper.cli.quiet import FAILED, quit_with
+from shipper.cli.options import config_option
+from shipper.cli.quiet import quit_with
 from shipper.cli.terminal import safe, safe_json
 from shipper.core.component import Exported
 from shipper.core.errors import ShipperError
 from shipper.core.journal import DeadLetter
 from shipper.journal import inspection
-from shipper.service.evidence import moment as written
 from shipper.service.storage import storage_path
+from shipper.service.visits.evidence import moment as written
 from shipper.wire import otlp, otlp_json
 
 #: Letters of a reason that a list shows.
@@ -33,9 +34,7 @@ def dead_letter() -> None:
 def _path(config: Path) -> Path:
     path = storage_path(load_offline_or_exit(config))
     if path is None:
-        quit_with(
-            BAD_CONFIGURATION, "extensions.storage keeps everything in memory, so there is nothing to look at"
-        )
+        quit_with(os.EX_CONFIG, "extensions.storage keeps everything in memory, so there is nothing to look at")
     return path
 
 
@@ -43,13 +42,13 @@ def _letters(path: Path, pipeline: str | None = None) -> Iterator[DeadLetter]:
     try:
         yield from inspection.dead_letters(path, pipeline)
     except ShipperError as error:
-        quit_with(FAILED, str(error))
+        quit_with(1, str(error))
 
 
 def _one(path: Path, number: int) -> DeadLetter:
     found = next((letter for letter in _letters(path) if letter.id == number), None)
     if found is None:
-        quit_with(FAILED, f"there is no dead letter {number}; see shipper state dead-letter list")
+        quit_with(1, f"there is no dead letter {number}; see shipper state dead-letter list")
     return found
 
 
@@ -108,14 +107,14 @@ def retry(config: Path, numbers: tuple[int, ...], *, everything: bool) -> None:
     absent = sorted(set(numbers) - there)
     if absent:
         many = ", ".join(map(str, absent))
-        quit_with(FAILED, f"there is no dead letter {many}; see shipper state dead-letter list")
+        quit_with(1, f"there is no dead letter {many}; see shipper state dead-letter list")
     chosen = there if everything else set(numbers)
     try:
         if chosen:
             inspection.request_retry(path, chosen)
         running = inspection.in_use(path)
     except ShipperError as error:
-        quit_with(FAILED, str(error))
+        quit_with(1, str(error))
     when = "by the shipper that runs, within a second" if running else "by the shipper, when it starts"
     click.echo(f"{len(chosen)} dead letters are given again {when}" if chosen else "there are no dead letters")
 

@@ -1,5 +1,6 @@
 """`shipper explain`: what each processor does with an event, and why."""
 
+import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,14 +15,11 @@ from shipper.cli.terminal import safe, safe_json
 from shipper.config import Loaded
 from shipper.core.clock import SystemClock
 from shipper.core.errors import ShipperError
-from shipper.core.record import UID
-from shipper.service.events import STREAMS, as_record, guess_stream, read_events
-from shipper.service.journey import Course, Journey, Step, changes
-from shipper.service.preview import Preview, preview
+from shipper.core.record import UID, changes
+from shipper.service.offline.events import STREAMS, as_record, guess_stream, read_events
+from shipper.service.offline.journey import Course, Journey, Step
+from shipper.service.offline.preview import Preview, preview
 from shipper.wire import jsontext
-
-#: The input can't be used (`EX_DATAERR` of sysexits.h).
-BAD_INPUT = 65
 
 _EPILOG = """\b
 Examples:
@@ -62,7 +60,7 @@ def explain(  # noqa: PLR0913 - one argument an option
         ]
     except ShipperError as error:
         click.echo(safe(f"error: {getattr(event, 'name', '-')}: {error}"), err=True)
-        sys.exit(BAD_INPUT)
+        sys.exit(os.EX_DATAERR)
     if output == "json":
         found = [_as_json(*each) for each in journeys]
         click.echo(safe_json(found[0] if len(found) == 1 else found))

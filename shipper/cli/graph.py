@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from shipper.cli.options import config_option, load_or_exit
-from shipper.service import graph as pictures
+from shipper.service.observe import graph as pictures
 
 
 @click.command(epilog="Example: shipper graph -c pipelines.yaml --output mermaid")

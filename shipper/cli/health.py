@@ -1,5 +1,6 @@
 """`shipper health`: asks a running shipper how it is, for container health checks and `helm test`."""
 
+import os
 import sys
 import time
 from typing import Final
@@ -10,8 +11,6 @@ import click
 
 from shipper.cli.times import duration
 
-#: A service is not available (`EX_UNAVAILABLE` of sysexits.h).
-UNAVAILABLE: Final = 69
 _PAUSE: Final = 1.0
 
 
@@ -31,7 +30,7 @@ def health(url: str, wait: float, timeout: float) -> None:
         well, answer = _ask(url, timeout)
         if well or time.monotonic() >= until:
             click.echo(answer.rstrip(), err=not well)
-            sys.exit(0 if well else UNAVAILABLE)
+            sys.exit(0 if well else os.EX_UNAVAILABLE)
         time.sleep(_PAUSE)
 
 

@@ -1,5 +1,6 @@
 """`shipper init`: a commented configuration to start from."""
 
+import os
 import re
 import sys
 from collections.abc import Sequence
@@ -9,12 +10,9 @@ from typing import Final
 import click
 
 from shipper.cli.offline import load_offline
-from shipper.cli.options import BAD_CONFIGURATION, tell
+from shipper.cli.options import tell
 from shipper.config import Invalid
-from shipper.service.starting import BACKENDS, SOURCES, configuration
-
-#: The file can't be written (`EX_CANTCREAT` of sysexits.h).
-CANNOT_CREATE: Final = 73
+from shipper.service.deploy.starting import BACKENDS, SOURCES, configuration
 
 _LOGIN: Final = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_-]*[A-Za-z0-9_])?")
 
@@ -71,7 +69,7 @@ def _conclude(output: Path) -> None:
         _, unset = load_offline(output)
     except Invalid as invalid:
         tell(invalid.diagnostics)
-        sys.exit(BAD_CONFIGURATION)
+        sys.exit(os.EX_CONFIG)
     click.echo(f"wrote {output}: valid")
     if unset:
         click.echo(f"set {', '.join(unset)}")
@@ -81,4 +79,4 @@ def _conclude(output: Path) -> None:
 
 def _give_up(message: str) -> None:
     click.echo(f"error: {message}", err=True)
-    sys.exit(CANNOT_CREATE)
+    sys.exit(os.EX_CANTCREAT)

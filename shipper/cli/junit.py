@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from xml.sax.saxutils import escape, quoteattr
 
 from shipper.cli.terminal import safe
-from shipper.service.trial import Result
+from shipper.service.offline.trial import Result
 
 
 def junit(results: Sequence[Result]) -> str:

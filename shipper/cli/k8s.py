@@ -1,5 +1,6 @@
 """`shipper k8s`: the shipper in a Kubernetes cluster, without Helm."""
 
+import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -9,10 +10,10 @@ import click
 import yaml
 
 from shipper import __version__
-from shipper.cli.options import BAD_CONFIGURATION, config_option, tell
+from shipper.cli.options import config_option, tell
 from shipper.config import Invalid
-from shipper.service.portable import Portable
-from shipper.service.sidecar import ADMIN_PORT, DATA, METRICS_PORT, Sidecar
+from shipper.service.deploy.portable import Portable
+from shipper.service.deploy.sidecar import ADMIN_PORT, DATA, METRICS_PORT, Sidecar
 
 #: Kinds that have a pod template where a Deployment has it.
 _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
@@ -67,7 +68,7 @@ def sidecar(
         portable = Portable(config.read_text(encoding="utf-8-sig"), str(config))
     except Invalid as invalid:
         tell(invalid.diagnostics)
-        sys.exit(BAD_CONFIGURATION)
+        sys.exit(os.EX_CONFIG)
     except (OSError, UnicodeDecodeError) as error:
         raise click.ClickException(f"{config} can't be read: {error}") from None
     workload = _workload(patch) if patch else None

@@ -10,7 +10,7 @@ from typing import Final
 
 import click
 
-from shipper.cli.options import BAD_CONFIGURATION, tell
+from shipper.cli.options import tell
 from shipper.config import Diagnostic, Invalid, Loaded
 from shipper.config import load as load_file
 from shipper.service import registry
@@ -57,7 +57,7 @@ def load_offline_or_exit(path: Path, *, quiet: bool = False) -> Loaded:
         loaded, unset = load_offline(path)
     except Invalid as invalid:
         tell(invalid.diagnostics)
-        sys.exit(BAD_CONFIGURATION)
+        sys.exit(os.EX_CONFIG)
     logging.getLogger("shipper").addHandler(logging.NullHandler())  # what parts would log is shown as a result
     if unset and not quiet:
         verb = "is" if len(unset) == 1 else "are"

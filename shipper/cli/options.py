@@ -4,16 +4,13 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from shipper.config import Diagnostic, Invalid, Loaded
 from shipper.config import load as load_file
 from shipper.service import registry
-
-#: The configuration is wrong (`EX_CONFIG` of sysexits.h).
-BAD_CONFIGURATION: Final = 78
 
 config_option: Callable[[Any], Any] = click.option(
     "-c",
@@ -37,7 +34,7 @@ def load_or_exit(path: Path) -> Loaded:
         return load(path)
     except Invalid as invalid:
         tell(invalid.diagnostics)
-        sys.exit(BAD_CONFIGURATION)
+        sys.exit(os.EX_CONFIG)
 
 
 def tell(diagnostics: Sequence[Diagnostic]) -> None:

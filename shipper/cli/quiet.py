@@ -1,26 +1,21 @@
 """What commands that do one thing share: their log, their last word when something is out of order."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import Coroutine
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import click
 
-from shipper.cli.options import BAD_CONFIGURATION, load_or_exit
+from shipper.cli.options import load_or_exit
 from shipper.cli.terminal import safe
 from shipper.config import Loaded
 from shipper.core.errors import ConfigError, ShipperError
-from shipper.service.logs import Mask, set_up
+from shipper.service.observe.logs import Mask, set_up
 
 T = TypeVar("T")
-
-#: Exit codes of sysexits.h.
-DATA: Final = 65
-UNAVAILABLE: Final = 69
-TEMPORARY: Final = 75
-FAILED: Final = 1
 
 
 def prepare(config: Any) -> tuple[Loaded, Mask]:
@@ -37,11 +32,11 @@ def finish(work: Coroutine[Any, Any, T], mask: Mask, *, interrupted: str = "inte
     try:
         return asyncio.run(_stoppable(work))
     except ConfigError as error:
-        quit_with(BAD_CONFIGURATION, mask(str(error)))
+        quit_with(os.EX_CONFIG, mask(str(error)))
     except ShipperError as error:
-        quit_with(FAILED, mask(str(error)))
+        quit_with(1, mask(str(error)))
     except (KeyboardInterrupt, asyncio.CancelledError):
-        quit_with(TEMPORARY, interrupted)
+        quit_with(os.EX_TEMPFAIL, interrupted)
 
 
 def quit_with(code: int, why: str) -> NoReturn:

@@ -9,16 +9,16 @@ from typing import Final
 
 import click
 
-from shipper.cli.options import BAD_CONFIGURATION, config_option
+from shipper.cli.options import config_option
 from shipper.cli.progress import Bar
-from shipper.cli.quiet import DATA, UNAVAILABLE, finish, prepare, quit_with
+from shipper.cli.quiet import finish, prepare, quit_with
 from shipper.cli.terminal import safe, safe_json
 from shipper.cli.times import duration, moment
 from shipper.config import Loaded
-from shipper.service.evidence import evidence, totals
-from shipper.service.reconcile import Period, State, Stream, compare, list_streams, repair
 from shipper.service.storage import storage_path
-from shipper.service.visit import look, visit
+from shipper.service.visits.evidence import evidence, totals
+from shipper.service.visits.reconcile import Period, State, Stream, compare, list_streams, repair
+from shipper.service.visits.visit import look, visit
 
 _WORDS: Final[dict[State, str]] = {
     "delivered": "delivered",
@@ -66,7 +66,7 @@ def reconcile(  # noqa: PLR0913 - its options
     loaded, mask = prepare(config)
     path = storage_path(loaded)
     if path is None:
-        quit_with(BAD_CONFIGURATION, "extensions.storage keeps everything in memory, so nothing can be proven")
+        quit_with(os.EX_CONFIG, "extensions.storage keeps everything in memory, so nothing can be proven")
     work = _repair(loaded, path, period, drain_timeout) if mend else _prove(loaded, path, period)
     streams = finish(work, mask)
     shown = evidence(loaded, streams, period, time.time_ns(), repair=mend)
@@ -99,8 +99,8 @@ async def _repair(loaded: Loaded, path: Path, period: Period, patience: float) -
 
 def _code(streams: Sequence[Stream]) -> int:
     if any(stream.failure for stream in streams):
-        return UNAVAILABLE
-    return 0 if all(stream.complete for stream in streams) else DATA
+        return os.EX_UNAVAILABLE
+    return 0 if all(stream.complete for stream in streams) else os.EX_DATAERR
 
 
 def _write(path: Path, text: str) -> None:

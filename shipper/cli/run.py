@@ -11,7 +11,7 @@ from shipper.cli.options import config_option, load, load_or_exit
 from shipper.cli.times import duration
 from shipper.config import Loaded
 from shipper.core.errors import ShipperError
-from shipper.service.logs import Mask, set_up
+from shipper.service.observe.logs import Mask, set_up
 from shipper.service.run import FAILED, Options, Service, signals
 from shipper.service.storage import open_storage
 

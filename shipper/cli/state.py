@@ -1,6 +1,7 @@
 """`shipper state`: what storage holds: checkpoints, queues, dead letters, and its integrity."""
 
 import asyncio
+import os
 import sys
 import time
 from pathlib import Path
@@ -10,18 +11,18 @@ import click
 
 from shipper.cli.dead_letter import dead_letter
 from shipper.cli.offline import load_offline_or_exit
-from shipper.cli.options import BAD_CONFIGURATION, config_option
-from shipper.cli.quiet import DATA, FAILED, quit_with
+from shipper.cli.options import config_option
+from shipper.cli.quiet import quit_with
 from shipper.cli.terminal import safe, safe_json
 from shipper.cli.times import moment
 from shipper.config import Loaded
 from shipper.core.errors import ShipperError
 from shipper.core.units import format_duration
 from shipper.journal import inspection
-from shipper.service.evidence import moment as written
-from shipper.service.standing import Choice, standing
-from shipper.service.standing import rewind as move
 from shipper.service.storage import storage_path
+from shipper.service.visits.evidence import moment as written
+from shipper.service.visits.standing import Choice, standing
+from shipper.service.visits.standing import rewind as move
 
 output_option = click.option(
     "--output", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How it is printed."
@@ -38,9 +39,7 @@ def storage_of(config: Path) -> tuple[Loaded, Path]:
     loaded = load_offline_or_exit(config)
     path = storage_path(loaded)
     if path is None:
-        quit_with(
-            BAD_CONFIGURATION, "extensions.storage keeps everything in memory, so there is nothing to look at"
-        )
+        quit_with(os.EX_CONFIG, "extensions.storage keeps everything in memory, so there is nothing to look at")
     return loaded, path
 
 
@@ -56,7 +55,7 @@ def show(config: Path, output: str) -> None:
     try:
         found = asyncio.run(standing(loaded, path, time.time_ns() // 1_000_000)).plain()
     except ShipperError as error:
-        quit_with(FAILED, str(error))
+        quit_with(1, str(error))
     if output == "json":
         click.echo(safe_json(found))
     else:
@@ -107,7 +106,7 @@ def rewind(  # noqa: PLR0913 - its options
     try:
         moved = asyncio.run(move(loaded, Choice(receiver, organization, stream), target, again=again))
     except ShipperError as error:
-        quit_with(FAILED, str(error))
+        quit_with(1, str(error))
     for source in moved:
         click.echo(f"{safe(source)}: reads again from {written(target)}")
 
@@ -130,13 +129,13 @@ def fsck(config: Path, output: str, *, repair: bool) -> None:
             click.echo(f"mended: {safe(inspection.repair(path))}", err=True)
             verdict = inspection.check(path)
     except ShipperError as error:
-        quit_with(FAILED, str(error))
+        quit_with(1, str(error))
     if output == "json":
         aside = [str(each) for each in verdict.set_aside]
         click.echo(safe_json({"sound": verdict.sound, "problem": verdict.problem, "set_aside": aside}))
     else:
         _judge(path, verdict)
-    sys.exit(0 if verdict.sound else DATA)
+    sys.exit(0 if verdict.sound else os.EX_DATAERR)
 
 
 def _judge(path: Path, verdict: inspection.Verdict) -> None:

@@ -10,12 +10,12 @@ import click
 
 from shipper.cli.junit import junit
 from shipper.cli.offline import load_offline_or_exit
-from shipper.cli.options import BAD_CONFIGURATION, config_option, tell
+from shipper.cli.options import config_option, tell
 from shipper.cli.terminal import safe, safe_json
 from shipper.config import Invalid, Loaded, cases
 from shipper.config.cases import Case
-from shipper.service.coverage import RuleCoverage
-from shipper.service.trial import Failure, Result, Trial
+from shipper.service.offline.coverage import RuleCoverage
+from shipper.service.offline.trial import Failure, Result, Trial
 
 _EPILOG = """\b
 Examples:
@@ -62,7 +62,7 @@ def _cases(loaded: Loaded, files: Sequence[Path]) -> list[Case]:
             wrong += invalid.diagnostics
     if wrong:
         tell(wrong)
-        sys.exit(BAD_CONFIGURATION)
+        sys.exit(os.EX_CONFIG)
     return found
 
 

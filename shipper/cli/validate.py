@@ -1,5 +1,6 @@
 """`shipper validate`: everything that is wrong with a configuration, without network."""
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -7,9 +8,9 @@ from typing import Final
 
 import click
 
-from shipper.cli.options import BAD_CONFIGURATION, config_option, load, tell
+from shipper.cli.options import config_option, load, tell
 from shipper.config import Diagnostic, Invalid, reports
-from shipper.service import graph
+from shipper.service.observe import graph
 
 _REPORTS: Final[dict[str, Callable[[Sequence[Diagnostic]], str]]] = {
     "json": reports.as_json,
@@ -36,7 +37,7 @@ def validate(config: Path, output: str) -> None:
         loaded = load(config)
     except Invalid as invalid:
         _report(invalid.diagnostics, output)
-        sys.exit(BAD_CONFIGURATION)
+        sys.exit(os.EX_CONFIG)
     _report(loaded.warnings, output)
     if output == "text":
         click.echo(graph.text(loaded), nl=False)

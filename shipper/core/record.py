@@ -55,3 +55,20 @@ class Record:
             self.organization,
             self.refusal,
         )
+
+
+def changes(before: Record, after: Record) -> dict[str, Any]:
+    """What became of a record: attributes set and removed, severity, event name, and whether the body changed."""
+    found: dict[str, Any] = {
+        "set": {
+            k: v for k, v in after.attributes.items() if k not in before.attributes or before.attributes[k] != v
+        },
+        "removed": [key for key in before.attributes if key not in after.attributes],
+    }
+    if (before.severity_number, before.severity_text) != (after.severity_number, after.severity_text):
+        found["severity"] = after.severity_text
+    if before.event_name != after.event_name:
+        found["event_name"] = after.event_name
+    if before.body is not after.body and before.body != after.body:
+        found["body"] = True
+    return {key: value for key, value in found.items() if value not in ({}, [])}

@@ -12,7 +12,7 @@ from shipper.core.telemetry import Meter
 from shipper.net.server import Listener, ListenError
 
 if TYPE_CHECKING:
-    from shipper.service.otlp_metrics import MetricPush
+    from shipper.service.observe.otlp_metrics import MetricPush
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class Listeners:
             self._push = None
             await asyncio.to_thread(former.close)
         if wanted and not self._push:
-            from shipper.service.otlp_metrics import MetricPush  # noqa: PLC0415 - the SDK only where configured
+            from shipper.service.observe.otlp_metrics import MetricPush  # noqa: PLC0415 - the SDK only where configured
 
             headers = {name: value.get_secret_value() for name, value in wanted.headers.items()}
             self._push = wanted, MetricPush(self._meter, wanted.endpoint, headers, wanted.interval)

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -16,22 +17,20 @@ from shipper.core.journal import Journal
 from shipper.core.telemetry import Health, Meter
 from shipper.core.waiting import first
 from shipper.net.lease import Lease
-from shipper.service.admin import admin_app
 from shipper.service.generation import Services
 from shipper.service.listeners import Listeners
-from shipper.service.logs import Mask
-from shipper.service.metrics import metrics_app
-from shipper.service.status import status
-from shipper.service.tap import Taps
+from shipper.service.observe.admin import admin_app
+from shipper.service.observe.logs import Mask
+from shipper.service.observe.metrics import metrics_app
+from shipper.service.observe.status import status
+from shipper.service.observe.tap import Taps
 from shipper.service.term import Term
 from shipper.service.watching import watch
 
 log = logging.getLogger(__name__)
 
-#: Exit codes (sysexits.h where it has one).
-OK: Final = 0
+#: Exit code of what has no code of its own in sysexits.h.
 FAILED: Final = 1
-SOME_WAIT: Final = 75
 
 #: Seconds until a leader asks again for a journal that the former leader still has.
 _JOURNAL_RETRY: Final = 1.0
@@ -218,8 +217,8 @@ def _conclude(drained: int, waiting: int, failures: list[str]) -> int:
     figures = {"drained": drained, "waiting": waiting}
     log.info("stopped: %d records drained, %d wait in storage", drained, waiting, extra=figures)
     if waiting:
-        return SOME_WAIT
-    return FAILED if failures else OK
+        return os.EX_TEMPFAIL
+    return FAILED if failures else os.EX_OK
 
 
 @contextmanager

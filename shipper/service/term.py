@@ -8,8 +8,8 @@ from shipper.config import Loaded
 from shipper.core.errors import ShipperError
 from shipper.core.waiting import first
 from shipper.service.generation import Generation, Services
-from shipper.service.graph import picture
-from shipper.service.tap import Taps
+from shipper.service.observe.graph import picture
+from shipper.service.observe.tap import Taps
 
 log = logging.getLogger(__name__)
 

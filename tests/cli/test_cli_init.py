@@ -3,7 +3,7 @@
 import pytest
 
 from shipper.cli.offline import load_offline
-from shipper.service.starting import BACKENDS
+from shipper.service.deploy.starting import BACKENDS
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -7,7 +7,7 @@ import yaml
 from shipper.cli.offline import load_offline
 from shipper.config import cases
 from shipper.processors.rules import RuleConfig, built_in
-from shipper.service.trial import Trial
+from shipper.service.offline.trial import Trial
 
 ROOT = Path(__file__).parents[2] / "pipelines.yaml"
 

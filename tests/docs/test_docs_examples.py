@@ -11,7 +11,7 @@ from aiohttp import web
 from docs_pages import REPOSITORY
 
 from shipper.cli.offline import load_offline
-from shipper.service.starting import BACKENDS, SOURCES, configuration
+from shipper.service.deploy.starting import BACKENDS, SOURCES, configuration
 from shipper.simulator import Options, Simulator
 from shipper.simulator.backend import CountingBackend
 

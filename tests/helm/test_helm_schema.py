@@ -11,8 +11,8 @@ from helm_charts import CHART, ROOT, VALUES
 
 from shipper import __version__
 from shipper.core.telemetry import METRICS
-from shipper.service.metrics import PROCESS
-from shipper.service.sidecar import ADMIN_PORT, DRAIN, METRICS_PORT
+from shipper.service.deploy.sidecar import ADMIN_PORT, DRAIN, METRICS_PORT
+from shipper.service.observe.metrics import PROCESS
 
 _NAME = re.compile(r"\b(?:otelcol|shipper)_[a-z0-9_]+")
 _SCRIPT = runpy.run_path(str(ROOT / "helm" / "values_schema.py"))

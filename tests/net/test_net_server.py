@@ -9,7 +9,7 @@ from aiohttp import web
 from shipper.core.clock import SystemClock
 from shipper.core.telemetry import Health
 from shipper.net.server import MAX_HEADER, Listener, ListenError
-from shipper.service.admin import admin_app
+from shipper.service.observe.admin import admin_app
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from aiohttp.test_utils import TestClient, TestServer
 
 from shipper.core.clock import SystemClock
 from shipper.core.telemetry import GRACE, Health, Meter
-from shipper.service.admin import admin_app
-from shipper.service.metrics import metrics_app
+from shipper.service.observe.admin import admin_app
+from shipper.service.observe.metrics import metrics_app
 
 
 class Stopped(SystemClock):

@@ -3,7 +3,8 @@
 import pytest
 
 from shipper.config import load
-from shipper.service import graph, registry
+from shipper.service import registry
+from shipper.service.observe import graph
 
 FILE = """
 receivers:

@@ -12,9 +12,9 @@ from shipper.core.past import Budget, Excerpt
 from shipper.core.record import Record
 from shipper.core.telemetry import Health, Meter
 from shipper.journal import memory_journal, open_journal
-from shipper.service.backfill import Backfill, Progress, duration
 from shipper.service.pipeline import Intake, Pipeline
-from shipper.service.reconcile import Event, Stream, compare
+from shipper.service.visits.backfill import Backfill, Progress, duration
+from shipper.service.visits.reconcile import Event, Stream, compare
 from shipper.testing import ManualClock
 from shipper.wire import otlp
 

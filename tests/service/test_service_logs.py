@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from shipper.service.logs import Mask, set_up
+from shipper.service.observe.logs import Mask, set_up
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from shipper.core.component import Context, Paths
 from shipper.core.record import Record
 from shipper.core.telemetry import Health, Meter
 from shipper.processors import normalize, redact, rules, schema
-from shipper.service import tap as tapping
-from shipper.service.admin import admin_app
+from shipper.service.observe import tap as tapping
+from shipper.service.observe.admin import admin_app
+from shipper.service.observe.tap import MOST_LINES, MOST_WATCHERS, Taps, TooManyWatchersError
 from shipper.service.pipeline import Pipeline
-from shipper.service.tap import MOST_LINES, MOST_WATCHERS, Taps, TooManyWatchersError
 
 MASK = {"rules": [{"path": "actor", "action": "mask"}]}
 
@@ -186,7 +186,7 @@ async def test_more_watchers_than_allowed_are_sent_away(client, taps):
 
 
 async def test_who_hangs_up_no_longer_watches(client, taps, monkeypatch):
-    monkeypatch.setattr("shipper.service.tapping._LOOK", 0.01)
+    monkeypatch.setattr("shipper.service.observe.tapping._LOOK", 0.01)
     answer = await client.get("/tap")
     assert len(taps._watchers) == 1
     answer.close()

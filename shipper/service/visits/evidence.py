@@ -10,7 +10,7 @@ import orjson
 from shipper import __version__
 from shipper.config import Loaded
 from shipper.config.effective import effective
-from shipper.service.reconcile import STATES, Period, Stream
+from shipper.service.visits.reconcile import STATES, Period, Stream
 
 
 def evidence(

@@ -7,7 +7,7 @@ from typing import Final
 
 import yaml
 
-_TEMPLATES: Final = resources.files("shipper.service") / "templates"
+_TEMPLATES: Final = resources.files("shipper.service.deploy") / "templates"
 _ORGANIZATION: Final = '"${env:GITHUB_ORG}"'
 
 

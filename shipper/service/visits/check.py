@@ -13,7 +13,7 @@ from shipper.core.past import Finding, Probing
 from shipper.core.units import format_size
 from shipper.journal import inspection
 from shipper.service.storage import storage_path
-from shipper.service.visit import Visit
+from shipper.service.visits.visit import Visit
 
 
 @dataclass(frozen=True, slots=True)

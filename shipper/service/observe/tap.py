@@ -13,8 +13,7 @@ from typing import Any, Final
 
 from shipper.core.clock import Clock
 from shipper.core.component import Processor
-from shipper.core.record import UID, Record
-from shipper.service.journey import changes
+from shipper.core.record import UID, Record, changes
 from shipper.service.pipeline import RECEIVED, Pipeline
 from shipper.wire import jsontext
 

@@ -10,7 +10,7 @@ from shipper.core.clock import Clock
 from shipper.core.component import Context, Exported, Processor
 from shipper.core.record import Record
 from shipper.core.telemetry import Health, Meter
-from shipper.service.events import SCOPE
+from shipper.service.offline.events import SCOPE
 from shipper.wire import otlp
 
 #: When tests take place, in ns since the epoch: 2026-01-01T00:00:00Z. Events without a time of their own get it.
@@ -126,23 +126,6 @@ class Course:
         after = [each for each in out if not each.refusal]
         steps.append(Step(name, before, tuple(each.copy() for each in after), refusal, explanation))
         return after
-
-
-def changes(before: Record, after: Record) -> dict[str, Any]:
-    """What became of a record: attributes set and removed, severity, event name, and whether the body changed."""
-    found: dict[str, Any] = {
-        "set": {
-            k: v for k, v in after.attributes.items() if k not in before.attributes or before.attributes[k] != v
-        },
-        "removed": [key for key in before.attributes if key not in after.attributes],
-    }
-    if (before.severity_number, before.severity_text) != (after.severity_number, after.severity_text):
-        found["severity"] = after.severity_text
-    if before.event_name != after.event_name:
-        found["event_name"] = after.event_name
-    if before.body is not after.body and before.body != after.body:
-        found["body"] = True
-    return {key: value for key, value in found.items() if value not in ({}, [])}
 
 
 def _build(loaded: Loaded, part: Part, clock: Clock) -> Any:

@@ -6,8 +6,8 @@ from shipper import __version__
 from shipper.core.journal import is_retry
 from shipper.core.telemetry import Meter
 from shipper.service.generation import Generation, Services
-from shipper.service.graph import picture
-from shipper.service.metrics import resident_bytes
+from shipper.service.observe.graph import picture
+from shipper.service.observe.metrics import resident_bytes
 
 
 def status(generation: Generation, services: Services) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Final
 from aiohttp import web
 
 from shipper.core.units import parse_duration
-from shipper.service.tap import Taps, TooManyWatchersError, Watcher
+from shipper.service.observe.tap import Taps, TooManyWatchersError, Watcher
 
 #: Seconds between two looks at whether the watcher is still there.
 _LOOK: Final = 1.0

@@ -18,10 +18,10 @@ from shipper.core.batch import DIGEST_SIZE
 from shipper.core.errors import Unavailable
 from shipper.core.past import Excerpt, Past
 from shipper.journal import inspection
-from shipper.service.backfill import Backfill, Progress
 from shipper.service.generation import Generation
 from shipper.service.pipeline import Pipeline
-from shipper.service.visit import Visit
+from shipper.service.visits.backfill import Backfill, Progress
+from shipper.service.visits.visit import Visit
 from shipper.wire import otlp
 
 State: TypeAlias = Literal["delivered", "waiting", "dead_letter", "dropped", "unknown", "missing"]

@@ -15,10 +15,10 @@ from shipper.config.cases import Case
 from shipper.core.component import Exported
 from shipper.core.errors import ShipperError
 from shipper.core.record import UID, Record
-from shipper.service.coverage import Coverage
-from shipper.service.events import UnusableEventsError, as_record, read_events
-from shipper.service.journey import THEN, Course, FixedClock, Journey
-from shipper.service.preview import syslog_line
+from shipper.service.offline.coverage import Coverage
+from shipper.service.offline.events import UnusableEventsError, as_record, read_events
+from shipper.service.offline.journey import THEN, Course, FixedClock, Journey
+from shipper.service.offline.preview import syslog_line
 from shipper.wire import jsontext, otlp_json
 from shipper.wire.github import AUDIT_LOG
 from shipper.wire.github_page import canonical

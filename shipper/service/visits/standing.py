@@ -12,9 +12,9 @@ from shipper.core.journal import Checkpoint, CursorState, LogState
 from shipper.core.past import Past
 from shipper.core.telemetry import Health, Meter
 from shipper.journal import inspection
-from shipper.service.evidence import moment
 from shipper.service.storage import open_storage
-from shipper.service.visit import look
+from shipper.service.visits.evidence import moment
+from shipper.service.visits.visit import look
 
 
 @dataclass(frozen=True, slots=True)

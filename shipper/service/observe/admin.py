@@ -8,8 +8,8 @@ import orjson
 from aiohttp import web
 
 from shipper.core.telemetry import Health, State
-from shipper.service.tap import Taps
-from shipper.service.tapping import tapping
+from shipper.service.observe.tap import Taps
+from shipper.service.observe.tapping import tapping
 
 
 def _time(nanoseconds: int) -> str:

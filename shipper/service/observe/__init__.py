@@ -1,0 +1,1 @@
+"""What a running shipper tells of itself: logs, metrics, probes, status, live records."""

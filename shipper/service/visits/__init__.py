@@ -1,0 +1,1 @@
+"""Commands that use a configuration's parts once and end: check, backfill, reconcile, state."""
