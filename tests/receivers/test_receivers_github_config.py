@@ -118,10 +118,16 @@ def test_absent_streams_have_their_defaults_and_each_may_be_off():
     assert (streams.audit_log.overlap, streams.audit_log.initial_lookback) == (600.0, 86400.0)
     assert streams.code_scanning.states == ["open", "dismissed", "fixed"]
     assert (streams.secret_scanning, streams.dependabot) == (False, False)
-    changed = config(streams={"audit_log": False, "secret_scanning": True, "dependabot": None}).streams
+    changed = config(streams={"audit_log": False, "secret_scanning": True, "dependabot": {}}).streams
     assert changed.audit_log is False
     assert changed.secret_scanning.states == ["open", "resolved"]
     assert changed.dependabot.states == ["open", "dismissed", "fixed", "auto_dismissed"]
+
+
+def test_an_empty_body_of_a_stream_is_its_default_and_switches_none_on():
+    """`null` is what absence is: `secret_scanning:` with nothing behind it does not begin to poll secrets."""
+    named = ("audit_log", "code_scanning", "secret_scanning", "dependabot")
+    assert config(streams=dict.fromkeys(named)).streams == config().streams
 
 
 def test_one_organization_may_stand_alone_and_none_is_polled_twice():

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_validator, model_validator
 
 from shipper.core.batch import BodyKind
 from shipper.core.component import ConfigModel, Paths
@@ -125,7 +125,7 @@ class DependabotConfig(ConfigModel):
 
 
 class StreamsConfig(ConfigModel):
-    """What is polled; each may be `false`."""
+    """What is polled; each may be `false`. `true` means on with its defaults, `null` the stream's default."""
 
     audit_log: AuditLogConfig | Literal[False] = AuditLogConfig()
     """Who did what."""
@@ -138,9 +138,11 @@ class StreamsConfig(ConfigModel):
 
     @field_validator("*", mode="before")
     @classmethod
-    def _switch(cls, value: Any) -> Any:
-        """`true` and an empty body mean the defaults."""
-        return {} if value is None or value is True else value
+    def _switch(cls, value: Any, info: ValidationInfo) -> Any:
+        """`true` switches a stream on; an empty body is what its absence is, so it never switches one on."""
+        if value is None:
+            return cls.model_fields[info.field_name or ""].default
+        return {} if value is True else value
 
 
 class Config(ConfigModel):
