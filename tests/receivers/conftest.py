@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
 from github_model import FakeIntake, VirtualClock, context
 
 from shipper.core.component import Context, Paths
@@ -67,6 +69,18 @@ class Trial:
 
     def count(self, metric: str, **labels: str) -> float:
         return self.context.meter.value(metric, receiver="github", **labels)
+
+
+@pytest.fixture(scope="session")
+def key():
+    """A GitHub App's."""
+    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+@pytest.fixture(scope="session")
+def pem(key):
+    encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    return key.private_bytes(encoding, form, serialization.NoEncryption()).decode()
 
 
 @pytest.fixture

@@ -175,3 +175,20 @@ def test_a_good_configuration_has_no_problem(tmp_path):
 )
 def test_faults_are_found_without_network(tmp_path, changes, problem):
     assert problems(tmp_path, **changes) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("places", "found"),
+    [
+        ({"organizations": ["acme", "tide"]}, ["one-installation"]),
+        ({"organizations": ["acme"], "enterprise": "big"}, ["one-installation"]),
+        ({"organizations": ["acme", "ACME"]}, []),
+        ({"organizations": [], "enterprise": "big"}, []),
+    ],
+)
+def test_an_installation_belongs_to_one_organization(tmp_path, pem, places, found):
+    """The token of one organization's installation sees no other: each of the others would answer 404."""
+    app = {"client_id": "x", "private_key": pem, "installation_id": 7}
+    assert [code for _, code, _ in problems(tmp_path, **places, auth={"app": app})] == found
+    del app["installation_id"]
+    assert problems(tmp_path, **places, auth={"app": app}) == []

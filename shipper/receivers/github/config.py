@@ -31,7 +31,7 @@ class AppConfig(ConfigModel):
     private_key: SecretStr | None = None
     """The private key itself, in PEM; `\\n` may stand for line breaks."""
     installation_id: int | None = None
-    """The installation; looked up for each organization where it is absent."""
+    """The installation, where one organization (or enterprise) is polled; absent: looked up for each."""
 
     @field_validator("app_id", mode="before")
     @classmethod
@@ -213,7 +213,19 @@ def check(config: Config, paths: Paths) -> Iterator[Problem]:
         message = f"{file} cannot be read now; polls fail until it can"
         yield Problem(("auth", "token_file"), "unreadable-file", message, severity="warning")
     if config.auth.app is not None:
+        yield from _check_installation(config)
         yield from _check_key(config.auth.app, paths)
+
+
+def _check_installation(config: Config) -> Iterator[Problem]:
+    places = [*config.all_organizations, *([config.enterprise] if config.enterprise else [])]
+    app = config.auth.app
+    if app is not None and app.installation_id is not None and len(places) > 1:
+        message = (
+            f"an installation belongs to one organization, but {len(places)} places are polled "
+            f"({', '.join(places)}); leave it out, so that each one's installation is looked up"
+        )
+        yield Problem(("auth", "app", "installation_id"), "one-installation", message)
 
 
 def _check_key(app: AppConfig, paths: Paths) -> Iterator[Problem]:
