@@ -30,7 +30,6 @@ from shipper.simulator.answers import Answer, Request
 from shipper.simulator.api import Api
 from shipper.simulator.faults import FaultPlan
 from shipper.simulator.options import Options
-from shipper.simulator.people import Repository
 from shipper.simulator.rules import RULES, Rule
 from shipper.simulator.templates import TEMPLATES, Template
 from shipper.simulator.world import Happened, Tenant, World, time_of
@@ -168,10 +167,7 @@ class Simulator:
     ) -> Alert:
         """Open an alert now; `fields` replace those of its payload."""
         tenant = self._tenant(organization)
-        names = {repo.name: repo for repo in tenant.cast.repositories}
-        chosen = tenant.cast.repositories[0] if repository is None else names.get(repository)
-        if chosen is None:
-            chosen = Repository(tenant.cast.login, str(repository), 1_000_000 + len(str(repository)), public=False)
+        chosen = tenant.cast.repositories[0] if repository is None else tenant.repository(repository)
         alert = tenant.alerts.open(stream, chosen, rule or RULES[stream][0], self.now(), number)
         alert.changes = fields
         return alert

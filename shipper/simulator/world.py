@@ -43,6 +43,7 @@ class Tenant:
         self.suspended = False
         """Whether the App's installation is suspended."""
         self._oddities = options.oddities
+        self._founded: list[Repository] = []
         self._traffic = Traffic(options, cast, start, business=business)
         self._given: list[Any] = []
         if options.events is not None:
@@ -73,6 +74,14 @@ class Tenant:
         if not address:
             event.pop("actor_ip", None)
         return event
+
+    def repository(self, name: str) -> Repository:
+        """By its name; one that is not known comes to life."""
+        known = {each.name: each for each in [*self.cast.repositories, *self._founded]}
+        if name not in known:
+            number = 1_000_000 + self.cast.number * 100_000 + len(self._founded)
+            self._founded.append(Repository(self.cast.login, name, number, public=False))
+        return known.get(name) or self._founded[-1]
 
     def draft(self, template: Template, time: int) -> dict[str, Any]:
         """A realistic event to be changed and added."""

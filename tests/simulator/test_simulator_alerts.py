@@ -2,6 +2,7 @@
 
 import pytest
 
+from shipper.simulator import Options, Simulator
 from shipper.simulator.alerts import ENDINGS, STREAMS
 from shipper.simulator.rules import CODE_SCANNING, DEPENDABOT, SECRET_SCANNING, Rule
 
@@ -186,3 +187,12 @@ def test_alerts_of_a_file_are_served_as_they_are(make):
     assert github.json(CODE) == [given[0]]
     assert github.json(SECRETS) == [given[1]]
     assert github.json(DEPENDABOT_PATH) == []
+
+
+def test_repositories_that_come_to_life_differ_whatever_their_names():
+    """Alerts of the same number in two repositories are told apart by the repositories' ids."""
+    sim = Simulator(Options.quiet())
+    named = [sim.open_alert(repository=name).repository for name in ("gate", "lamp", "gate")]
+    others = [sim.open_alert(organization="tidewatch", repository="gate").repository]
+    assert named[0] == named[2]
+    assert len({each.id for each in named + others}) == 3
