@@ -1,6 +1,5 @@
 """Did you mean: the nearest known name for one that is not known."""
 
-import difflib
 from collections.abc import Iterable
 
 
@@ -16,6 +15,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
         return same[0]
     if len(name) > 100:
         return None
+    import difflib  # noqa: PLC0415 - only where a name is wrong
+
     close = difflib.get_close_matches(name, names, 1, 0.6)
     return close[0] if close else None
 

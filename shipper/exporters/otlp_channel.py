@@ -12,7 +12,6 @@ from shipper.exporters.otlp_config import ANSWER_LIMIT, Settings
 from shipper.exporters.otlp_endpoint import Target
 from shipper.net.http import USER_AGENT
 from shipper.net.tls import client_context, material
-from shipper.net.tls_peer import peer
 
 _METHOD: Final = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 #: What grpc itself says when an answer exceeds our limit; the request has been taken.
@@ -107,6 +106,8 @@ async def _trust(target: Target, settings: Settings, paths: Paths) -> tuple[byte
     tls = settings.tls
     name = tls.server_name_override
     if tls.insecure_skip_verify or tls.min_version != "1.2":
+        from shipper.net.tls_peer import peer  # noqa: PLC0415 - cryptography takes 8 MB, few need it
+
         found = await peer(target.host, target.port, client_context(tls, paths), name, settings.timeout)
         if tls.insecure_skip_verify:
             return found.certificate, found.name
