@@ -67,6 +67,32 @@ async def test_pages_are_followed_as_they_are_named(github, poll):
     assert str(asked) == str(type(asked)(second))
 
 
+@pytest.mark.parametrize(
+    ("link", "second"),
+    [
+        ("?after=MS%7C2", f"{LOG}?after=MS%7C2"),
+        ("/organizations/42/audit-log?after=2", "https://api.github.com/organizations/42/audit-log?after=2"),
+        ("//api.github.com/organizations/42/audit-log", "https://api.github.com/organizations/42/audit-log"),
+    ],
+)
+async def test_a_relative_link_is_relative_to_the_request(github, poll, link, second):
+    """RFC 8288, 3.2: a link's address may be relative, as GitHub's are not, but a proxy's may be."""
+    github.get(FIRST, payload=page("a", "b"), headers={"Link": f'<{link}>; rel="next"'})
+    github.get(second, payload=page("c"))
+    assert await poll() == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    "link", ["//evil.example/x", "https:evil.example", "http://api.github.com/x", "https://[x"]
+)
+async def test_a_relative_link_can_lead_to_no_other_host(github, poll, link):
+    github.get(FIRST, payload=page("a"), headers={"Link": f'<{link}>; rel="next"'})
+    with pytest.raises(Unavailable, match="on another host") as caught:
+        await poll()
+    assert caught.value.blocked
+    assert [url.host for (_, url) in github.requests] == ["api.github.com"]
+
+
 async def test_every_request_carries_what_github_wants(github, poll):
     github.get(FIRST, payload=[])
     await poll(api_version="2026-03-10")

@@ -85,6 +85,26 @@ async def test_each_stream_tells_its_state_and_how_far_it_is():
         assert set(day.states.values()) == {"ok"}
 
 
+async def test_a_stream_whose_next_page_is_elsewhere_is_not_ready_though_its_page_is_taken(caplog):
+    """It stays blocked from poll to poll, said once, until GitHub names its pages by the configured host."""
+    day = Day(Options.quiet(organizations=("acme",)), streams={"code_scanning": False}, poll_interval="100s")
+    for number in range(150):
+        day.sim.happen("repo.create", at=START - 200_000 + number * 1000)
+    day.sim.faults.add("audit_log:link-other-host")
+    told = []
+    day.context.health.ok = lambda *_, **__: told.append("ok")
+    async with day.running():
+        await day.clock.pass_(450)
+        (state,) = day.context.health.states()
+    assert (state.status, told) == ("blocked", [])
+    assert state.error.endswith(
+        "on another host, which is not asked (elsewhere.example); set base_url to the host that GitHub calls "
+        "itself, or look for a proxy that changes its answers"
+    )
+    assert len(day.intake.uids) == 100
+    assert sum("another host" in record.message for record in caplog.records) == 1
+
+
 async def test_a_slow_organization_delays_the_others_by_one_request_at_most():
     """Its token is shared, so requests take turns; a backlog of hundreds of pages must not be one turn."""
     options = Options.quiet(organizations=("busy", "quick"))

@@ -5,9 +5,11 @@ Sources: docs.github.com "Rate limits for the REST API", "Best practices for usi
 """
 
 import json
+import re
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Any, Final, TypeAlias
+from urllib.parse import urljoin
 
 from shipper.net.http import Answer
 from shipper.receivers.github.remedies import Subject, remedy
@@ -18,6 +20,7 @@ from shipper.wire.github_page import BadPage, parse_page, printable
 _MAX_WAIT: Final = 24 * 3600.0
 _SECONDARY: Final = 60.0
 _MAX_SECONDARY: Final = 3600.0
+_WHOLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class Page:
 
     events: list[Any]
     next: str | None
+    """Where the next page is, whole; None: this is the last one."""
     date: int | None
     """The server's time in ms, whole seconds."""
     etag: str | None
@@ -75,18 +79,19 @@ class Refused:
 Verdict: TypeAlias = Page | Unchanged | Moved | Limited | Later | Refused
 
 
-def judge(answer: Answer, subject: Subject, now: int, limits_met: int = 0) -> Verdict:
+def judge(answer: Answer, subject: Subject, now: int, limits_met: int = 0, *, url: str = "") -> Verdict:
     """The verdict on an answer to a request for a page.
 
     Args:
         answer: the answer.
         subject: what was asked, for messages.
         now: our time in ns.
+        url: where it was asked, for links that are relative to it.
         limits_met: how often in a row a limit without a time was met: each doubles the wait.
     """
     status, headers = answer.status, answer.headers
     if 200 <= status < 300:
-        return _page(answer)
+        return _page(answer, url)
     if status == 304:
         return Unchanged(date_of(headers))
     if status in (301, 302, 303, 307, 308) and "location" in headers:
@@ -100,13 +105,24 @@ def judge(answer: Answer, subject: Subject, now: int, limits_met: int = 0) -> Ve
     return Refused(status, remedy(subject, status, message, headers))
 
 
-def _page(answer: Answer) -> Verdict:
+def _page(answer: Answer, url: str) -> Verdict:
     try:
         events = parse_page(answer.body)
     except BadPage as fault:
         return Later(f"GitHub answered {answer.status} with {fault}")
     headers = answer.headers
-    return Page(events, links(headers.get("link", "")).get("next"), date_of(headers), headers.get("etag"))
+    following = resolve(url, links(headers.get("link", "")).get("next"))
+    return Page(events, following, date_of(headers), headers.get("etag"))
+
+
+def resolve(url: str, link: str | None) -> str | None:
+    """A link of an answer to `url` as a whole address (RFC 8288, 3.2); what is whole stays as it is written."""
+    if link is None or _WHOLE.match(link):
+        return link
+    try:
+        return urljoin(url, link)
+    except ValueError:  # no address at all: it is on no host of ours
+        return link
 
 
 def _limit(answer: Answer, message: str, now: int, limits_met: int) -> Limited | None:

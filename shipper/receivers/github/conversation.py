@@ -83,7 +83,8 @@ class Conversation:
             if isinstance(verdict, Unchanged) and not etag:
                 verdict = Later(f"GitHub answered 304 to {self.subject}, which was not asked conditionally")
             if isinstance(verdict, (Page, Unchanged)):
-                self.works()
+                if not self.leads_away(verdict):
+                    self.works()
                 return Asked(verdict, at)
             if isinstance(verdict, Limited):
                 limits += 1
@@ -94,6 +95,11 @@ class Conversation:
             faults += 1
             if isinstance(verdict, Later):
                 await self._after_fault(verdict, faults)
+
+    def leads_away(self, page: Page | Unchanged) -> bool:
+        """Whether its next page is on another host: the page is good, but the stream can't go on."""
+        following = page.next if isinstance(page, Page) else None
+        return following is not None and not self.lane.api.owns(following)
 
     def allowance(self, interval: float) -> float:
         """Requests that one of the polls that come each `interval` seconds may use; infinite where unlimited."""
@@ -127,7 +133,7 @@ class Conversation:
         answer = turn.answer
         self._count(str(answer.status))
         self._learn(answer.headers)
-        verdict = judge(answer, self.subject, clock.now(), limits)
+        verdict = judge(answer, self.subject, clock.now(), limits, url=url)
         if isinstance(verdict, Moved):
             verdict = judge(answer._replace(headers={}), self.subject, clock.now())
             verdict = verdict if isinstance(verdict, Refused) else Later("GitHub redirects in circles")

@@ -10,6 +10,7 @@ from shipper.receivers.github.addresses import place_path
 from shipper.receivers.github.answers import Page
 from shipper.receivers.github.conversation import Asked, Conversation, Interrupted
 from shipper.receivers.github.remedies import Subject
+from shipper.wire.github_page import printable
 
 MAX_PER_PAGE: Final = 100
 
@@ -28,8 +29,21 @@ def moment(ms: int) -> str:
 
 def numbered(url: str | None) -> bool:
     """Whether a page is named by its number: what shifts when rows come and go before it."""
-    query = parse_qs(urlsplit(url or "").query)
+    query = parse_qs((url or "").partition("#")[0].partition("?")[2])
     return "page" in query and not ("after" in query or "before" in query)
+
+
+def elsewhere(subject: Subject, url: str) -> str:
+    """Why a next page is not asked for, and what to do."""
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:
+        host = ""
+    return (
+        f"GitHub names the next page of {subject} on another host, which is not asked"
+        f"{f' ({printable(host, 100)})' if host else ''}; set base_url to the host that GitHub calls itself, or "
+        "look for a proxy that changes its answers"
+    )
 
 
 class Listing:
@@ -47,7 +61,8 @@ class Listing:
         """The next page; None after the last.
 
         Raises:
-            Unavailable: it can't be had, or it is on another origin: then nothing was sent there.
+            Unavailable: it can't be had, or it is on another origin: then nothing was sent there, and somebody
+                has to act.
             Interrupted: the listing leads in a circle, or its next page is not known any more.
         """
         if self._url is None:
@@ -61,10 +76,7 @@ class Listing:
         if self._steps and url == self._mark:
             raise Interrupted(f"the pages of {self._conversation.subject} lead in a circle", shrink=False)
         if not self._conversation.lane.api.owns(url):
-            raise Unavailable(
-                f"GitHub names the next page of {self._conversation.subject} on another host, which is not asked; "
-                "set base_url to the host that GitHub calls itself"
-            )
+            raise Unavailable(elsewhere(self._conversation.subject, url), blocked=True)
 
     def _follow(self, url: str | None) -> None:
         self._steps += 1

@@ -17,7 +17,7 @@ from shipper.net.http import Answer
 from shipper.receivers.github.addresses import place_path
 from shipper.receivers.github.answers import Later, Limited, Page, Refused, judge
 from shipper.receivers.github.client import Lane
-from shipper.receivers.github.listing import address
+from shipper.receivers.github.listing import address, elsewhere
 from shipper.receivers.github.remedies import Subject
 from shipper.wire.github_page import printable
 
@@ -110,11 +110,14 @@ class Probe:
         query = {"per_page": "1"}
         if subject.stream == "secret_scanning":
             query["hide_secret"] = "true"  # noqa: S105 - a switch, no secret
-        answer = await self._ask(lane, address(lane.api.base_url, subject, query), name)
+        url = address(lane.api.base_url, subject, query)
+        answer = await self._ask(lane, url, name)
         if isinstance(answer, Finding):
             return answer
-        verdict = judge(answer, subject, self._now)
+        verdict = judge(answer, subject, self._now, url=url)
         if isinstance(verdict, Page):
+            if verdict.next and not lane.api.owns(verdict.next):
+                return _failed(name, elsewhere(subject, verdict.next))
             what = "an event" if subject.stream == "audit_log" else "an alert"
             return Finding(name, "ok", f"200, {what} listed" if verdict.events else "200, nothing listed")
         return _refusal(name, answer, subject, self._now)
