@@ -18,7 +18,7 @@ CODE = re.compile(r"[a-z0-9]+(-[a-z0-9]+)+")
 MAKERS = re.compile(
     r"(Problem|PydanticCustomError|\w*Fault|FaultError|UnusableError|_Failed|_?fault|_fatal|_?unusable)"
 )
-#: Codes that `shipper.config.validation` finds for pydantic's own errors.
+#: Codes that `shipper.config.wording` finds for pydantic's own errors.
 TRANSLATED = {"bad-value", "out-of-range", "unknown-value", "wrong-combination", "wrong-type"}
 
 
