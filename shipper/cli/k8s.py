@@ -72,6 +72,8 @@ def sidecar(
     except (OSError, UnicodeDecodeError) as error:
         raise click.ClickException(f"{config} can't be read: {error}") from None
     workload = _workload(patch) if patch else None
+    if workload and single_replica:
+        _never_twice(workload)
     _fit(portable, named["name"], elects=not single_replica)
     given = {key: value for key, value in named.items() if value is not None}
     made = Sidecar(
@@ -109,6 +111,22 @@ def _workload(path: Path) -> dict[str, Any]:
             f"{path} must hold one workload ({', '.join(_WORKLOADS)}) with a name and a template"
         )
     return dict(found[0])
+
+
+def _never_twice(workload: Mapping[str, Any]) -> None:
+    """Refuse to do without a leader where two pods would poll."""
+    spec, kind = workload["spec"], workload["kind"]
+    strategy = (spec.get("strategy") or {}).get("type", "RollingUpdate")
+    faults = {
+        "a DaemonSet has a pod on every node": kind == "DaemonSet",
+        f"it has {spec.get('replicas')} replicas": (spec.get("replicas") or 1) > 1,
+        "a rolling update has two pods; or set strategy.type to Recreate": (kind, strategy)
+        == ("Deployment", "RollingUpdate"),
+    }
+    for fault, there in faults.items():
+        if there:
+            name = workload["metadata"]["name"]
+            raise click.ClickException(f"{kind} {name} would poll twice, leave out --single-replica: {fault}")
 
 
 def _of_workload(workload: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -120,6 +120,33 @@ def test_with_a_single_replica_nobody_is_elected_and_no_token_mounted(sidecar):
     assert not [volume for volume in pod["volumes"] if "projected" in volume]
 
 
+WEB = {"apiVersion": "apps/v1", "metadata": {"name": "web"}}
+POD = {"template": {"spec": {"containers": [{"name": "web", "image": "nginx"}]}}}
+
+
+@pytest.mark.parametrize(
+    ("kind", "spec", "fault"),
+    [
+        ("DaemonSet", {}, "a DaemonSet has a pod on every node"),
+        ("StatefulSet", {"replicas": 2}, "it has 2 replicas"),
+        ("Deployment", {"replicas": 3, "strategy": {"type": "Recreate"}}, "it has 3 replicas"),
+        ("Deployment", {"replicas": 1}, "a rolling update has two pods; or set strategy.type to Recreate"),
+        ("Deployment", {"strategy": {"type": "RollingUpdate"}}, "a rolling update has two pods"),
+        ("Deployment", {"strategy": {"type": "Recreate"}}, ""),
+        ("StatefulSet", {"replicas": 1}, ""),
+        ("StatefulSet", {}, ""),
+    ],
+)
+def test_a_workload_that_may_have_two_pods_is_no_single_replica(tmp_path, monkeypatch, kind, spec, fault):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pipelines.yaml").write_text(PIPELINES)
+    (tmp_path / "web.yaml").write_text(yaml.safe_dump(WEB | {"kind": kind, "spec": POD | spec}))
+    result = CliRunner().invoke(main, ["k8s", "sidecar", "--patch", "web.yaml", "--single-replica"])
+    assert result.exit_code == (1 if fault else 0)
+    refusal = f"{kind} web would poll twice, leave out --single-replica: {fault}"
+    assert (refusal in result.stderr) is bool(fault)
+
+
 def test_the_role_names_the_lease_of_the_configuration(sidecar, tmp_path):
     (tmp_path / "own.yaml").write_text(PIPELINES + "extensions: {k8s_leader_elector: {lease_name: mine}}\n")
     _, role, _, _ = sidecar("-c", "own.yaml")
