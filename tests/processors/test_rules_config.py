@@ -134,7 +134,7 @@ MATCH = ("rules", 0, "match")
             {"rules": [{"name": "x", "match": {"a": 1}}]},
             ("rules", 0),
             "no-effect",
-            "x has neither severity nor drop; add one of them",
+            "the rule has neither severity nor drop; add one of them",
         ),
         (
             {"rules": [GOOD | {"drop": True}]},

@@ -4,6 +4,7 @@ import logging
 
 import pytest
 
+from shipper.core.errors import ConfigError
 from shipper.processors.rules import Hit, component
 
 
@@ -52,15 +53,24 @@ def test_built_in_sets_stand_behind_the_users_rules(build, record, body, tried):
     assert len(explained["tried"]) == tried
 
 
-def test_a_built_in_rule_stands_behind_a_users_rule_of_its_name(build, record):
-    """What a copied and narrowed rule leaves is still found."""
+def test_a_rule_of_a_built_in_ones_name_is_refused(build):
+    """Nobody could tell their hits apart; under another name it comes first all the same."""
     own = rule("org-admin-granted", {"action": "org.add_member"}, severity="critical")
-    rules = build(component, {"use": ["github-default"], "rules": [own]})
-    found = rules(
-        [record({"action": action, "permission": "admin"}) for action in ("org.add_member", "org.update_member")]
-    )
-    assert [out.severity_text for out in found] == ["critical", "high"]
-    assert rules.hits()["org-admin-granted"].count == 2
+    with pytest.raises(ConfigError) as refused:
+        build(component, {"use": ["github-default"], "rules": [own]})
+    assert [(problem.loc, problem.code, problem.message) for problem in refused.value.problems] == [
+        (
+            ("rules", 0, "name"),
+            "duplicate-rule",
+            "github-default, which is in use, has a rule org-admin-granted too; give this one another name, such as"
+            " own-org-admin-granted: it comes first all the same",
+        )
+    ]
+    assert build(component, {"rules": [own]})
+
+
+def test_built_in_sets_may_share_rules(build):
+    assert build(component, {"use": ["github-default", "github-recommended"]})
 
 
 def test_set_adds_attributes_beside_the_severity(build, record):

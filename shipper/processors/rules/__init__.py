@@ -6,7 +6,7 @@ Without a body it uses the built-in set `github-default`. Fields are those of th
     processors:
       rules/severity:
         rules:
-          - name: org-admin-granted
+          - name: owner-added
             match: {action: org.add_member, permission: admin}
             severity: high
           - name: clones-by-robots

@@ -78,16 +78,27 @@ class Ruleset:
     locs: list[Loc] = field(default_factory=list)
     """Where each rule comes from."""
 
+    names: dict[str, Loc] = field(default_factory=dict)
+    """Where each name stands first; rules with faults have theirs, too."""
+
     def add(self, rule: Rule, loc: Loc) -> None:
-        """Append a rule. The user's have unique names; a built-in one may stand behind another of its name."""
-        names = [other.name for other, place in zip(self.rules, self.locs, strict=True) if place[0] != "use"]
-        if rule.name in names and loc[0] != "use":
-            place = (*loc, "name") if loc[0] == "rules" else loc
-            message = f"there is a rule {rule.name} already; names are unique"
-            self.problems.append(Problem(place, "duplicate-rule", message))
-            return
+        """Append a rule."""
         self.rules.append(rule)
         self.locs.append(loc)
+
+    def claim(self, name: str, loc: Loc, built_in_set: str = "") -> None:
+        """Take a name for a rule; nothing but the built-in sets may share one."""
+        if name not in self.names:
+            self.names[name] = loc
+        elif not built_in_set:
+            message = f"there is a rule {name} already; names are unique"
+            self.problems.append(Problem(_place(loc), "duplicate-rule", message))
+        elif self.names[name][0] != "use":
+            message = (
+                f"{built_in_set}, which is in use, has a rule {name} too; give this one another name, such as "
+                f"own-{name}: it comes first all the same"
+            )
+            self.problems.append(Problem(_place(self.names[name]), "duplicate-rule", message))
 
     def check_order(self) -> None:
         """Warn of each of the user's rules that can't match because of earlier ones."""
@@ -95,7 +106,7 @@ class Ruleset:
             if loc[0] == "use":
                 continue
             names = [other.name for other in covered_by(rule, self.rules[:place])]
-            if names:
+            if names and rule.name not in names:
                 message = f"{rule.name} can never match: {', '.join(names)} before it always does"
                 self.problems.append(Problem(loc, "rule-never-matches", message, severity="warning"))
 
@@ -105,10 +116,12 @@ def read_rules(config: Config, paths: Paths) -> Ruleset:
     found = Ruleset()
     lists = {ALLOWED_OAUTH_APPLICATIONS: [], **dict(_read_lists(config, paths, found.problems))}
     for place, rule in enumerate(config.rules):
+        found.claim(rule.name, ("rules", place))
         _add(found, rule, ("rules", place), lists)
     sigma = read_sigma_files(config.sigma, paths, lists, config.default_severity)
     found.problems += sigma.problems
     for made, loc in sigma.rules:
+        found.claim(made.name, loc)
         found.add(made, loc)
     for place, name in enumerate(config.sets):
         if name not in BUILT_IN:
@@ -116,8 +129,14 @@ def read_rules(config: Config, paths: Paths) -> Ruleset:
             found.problems.append(Problem(("use", place), "unknown-set", message))
             continue
         for rule in built_in(name):
+            found.claim(rule.name, ("use", place), name)
             _add(found, rule, ("use", place), lists)
     return found
+
+
+def _place(loc: Loc) -> Loc:
+    """Where a rule's name stands."""
+    return (*loc, "name") if loc[0] == "rules" else loc
 
 
 def _add(found: Ruleset, config: RuleConfig, loc: Loc, lists: dict[str, list[str]]) -> None:
@@ -162,7 +181,7 @@ def _contradictions(config: RuleConfig, loc: Loc) -> Iterator[Problem]:
     if config.severity and config.drop:
         yield Problem((*loc, "drop"), "severity-and-drop", "a rule has severity or drop, not both", at_key=True)
     if not config.severity and not config.drop:
-        yield Problem(loc, "no-effect", f"{config.name} has neither severity nor drop; add one of them")
+        yield Problem(loc, "no-effect", "the rule has neither severity nor drop; add one of them")
     if config.attributes and config.drop:
         yield Problem((*loc, "set"), "set-and-drop", "a dropped record has no attributes to set", at_key=True)
     for name in config.attributes:
