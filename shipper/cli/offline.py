@@ -35,16 +35,19 @@ def load_offline(path: Path, env: Mapping[str, str] | None = None) -> tuple[Load
         return load_file(path, registry.find, env, names=registry.names), []
     except Invalid as invalid:
         wrong = invalid
-    places = {each.path: name for each in wrong.diagnostics if (name := _unset(each))}
+    places: dict[str, set[str]] = {}
+    for each in wrong.diagnostics:
+        if name := _unset(each):
+            places.setdefault(each.path, set()).add(name)
     if not places or any(each.severity == "error" and each.path not in places for each in wrong.diagnostics):
         raise wrong
-    choice = dict.fromkeys(places.values(), 0)
+    choice = dict.fromkeys(sorted(set().union(*places.values())), 0)
     while max(choice.values()) < len(PLACEHOLDERS):
         stand_in = {**env, **{name: PLACEHOLDERS[number] for name, number in choice.items()}}
         try:
             return load_file(path, registry.find, stand_in, names=registry.names), sorted(choice)
         except Invalid as invalid:
-            refused = {places[each.path] for each in invalid.diagnostics if each.path in places}
+            refused = {name for each in invalid.diagnostics for name in places.get(each.path, ())}
         if not refused:
             break
         choice |= {name: choice[name] + 1 for name in refused}

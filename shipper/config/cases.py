@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shipper.config import files, nodes, references
+from shipper.config.beyond import examine
 from shipper.config.diagnostics import Diagnostic, Invalid, dotted
 from shipper.config.expansion import Expansion
 from shipper.config.loaded import Loaded
 from shipper.config.models import TestConfig
-from shipper.config.validation import validate
 from shipper.core.component import ConfigModel, Paths
 from shipper.core.errors import Loc, Problem
 
@@ -50,16 +50,12 @@ def read(
     """
     paths = Paths(working or Path.cwd(), path.absolute().parent)
     root = _compose(path)
-    frame, problems = None, Expansion(env, paths).apply(root)
+    problems = Expansion(env, paths).apply(root)
     try:
-        frame, faults = validate(_TestsFile, root)
+        frame, faults = examine(_TestsFile, root, lambda valid: missing_files(valid.tests, paths))
     except nodes.Malformed as malformed:
         raise _invalid(path, [malformed.fault]) from None
-    problems += [
-        *faults,
-        *references.check_tests(root, list(pipelines)),
-        *missing_files(frame.tests if frame else [], paths),
-    ]
+    problems += [*faults, *references.check_tests(root, list(pipelines))]
     if frame is None or problems:
         raise Invalid(
             [

@@ -54,16 +54,17 @@ class Expansion:
             if "$" not in scalar.text:
                 continue
             sources: list[str] = []
-            try:
-                expanded = self._expand(scalar.text, sources)
-            except _Failed as failed:
-                problems.append(Problem(loc, failed.code, str(failed)))
+            faults: dict[str, _Failed] = {}
+            expanded = self._expand(scalar.text, sources, faults)
+            problems += [Problem(loc, fault.code, message) for message, fault in faults.items()]
+            if faults:
                 scalar.failed = True
             else:
                 scalar.value, scalar.sources = expanded, tuple(sources)
         return problems
 
-    def _expand(self, text: str, sources: list[str]) -> str:
+    def _expand(self, text: str, sources: list[str], faults: dict[str, _Failed]) -> str:
+        """The text with its expansions replaced; those that can't be are noted in `faults` by what is said."""
         parts = []
         at = 0
         while (dollar := text.find("$", at)) >= 0:
@@ -73,16 +74,20 @@ class Expansion:
                 parts.append("$")
                 at = dollar + 2
             elif following == "{":
-                end = _closing(text, dollar + 2)
-                sources.append(text[dollar : end + 1].partition(":-")[0].rstrip("}") + "}")
-                parts.append(self._lookup(text[dollar + 2 : end], sources))
+                end = len(text)
+                try:
+                    end = _closing(text, dollar + 2)
+                    sources.append(text[dollar : end + 1].partition(":-")[0].rstrip("}") + "}")
+                    parts.append(self._lookup(text[dollar + 2 : end], sources, faults))
+                except _Failed as failed:
+                    faults[str(failed)] = failed
                 at = end + 1
             else:
                 parts.append("$")
                 at = dollar + 1
         return "".join([*parts, text[at:]])
 
-    def _lookup(self, inner: str, sources: list[str]) -> str:
+    def _lookup(self, inner: str, sources: list[str], faults: dict[str, _Failed]) -> str:
         if inner.startswith("file:"):
             return self._file(inner.removeprefix("file:").strip())
         name, separator, default = inner.removeprefix("env:").partition(":-")
@@ -97,7 +102,7 @@ class Expansion:
                 self.secrets.add(value)
             return value
         if separator:
-            return self._expand(default, sources)
+            return self._expand(default, sources, faults)
         near = suggest(name, self.env)
         fallback = f"${{env:{name}:-DEFAULT}}"
         raise _Failed(

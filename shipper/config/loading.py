@@ -9,6 +9,7 @@ from typing import Any
 from pydantic import BaseModel, SecretStr
 
 from shipper.config import cases, files, nodes, references
+from shipper.config.beyond import examine
 from shipper.config.diagnostics import Diagnostic, Invalid, dotted, ordered
 from shipper.config.expansion import Expansion, is_secret
 from shipper.config.hints import hint
@@ -16,7 +17,6 @@ from shipper.config.loaded import Loaded, Part, RecordingPaths
 from shipper.config.models import FileConfig
 from shipper.config.references import SECTIONS, wrong_id
 from shipper.config.suggestions import listed, suggest
-from shipper.config.validation import validate
 from shipper.config.values import masked
 from shipper.core.component import Component, Kind
 from shipper.core.errors import ConfigError, Loc, Problem
@@ -68,14 +68,13 @@ class _Loading:
         try:
             self._read()
             self._report((), self._expansion.apply(self._root))
-            frame, problems = validate(FileConfig, self._root)
+            frame, problems = examine(FileConfig, references.frame(self._root), self._about_frame)
+            self._report((), (hint(problem) for problem in problems))
+            self._report((), references.check(self._root, self._names))
+            parts = {kind: dict(self._parts(kind, section)) for kind, section in SECTIONS.items()}
         except nodes.Malformed as malformed:
             self._fault(malformed.fault)
             raise Invalid(self._diagnostics) from None
-        self._report((), (hint(problem) for problem in problems))
-        self._report((), references.check(self._root, self._names))
-        parts = {kind: dict(self._parts(kind, section)) for kind, section in SECTIONS.items()}
-        self._report((), cases.missing_files(frame.tests if frame else [], self._paths))
         if frame is None or any(diagnostic.severity == "error" for diagnostic in self._diagnostics):
             raise Invalid(self._diagnostics)
         return self._loaded(frame, parts)
@@ -115,6 +114,9 @@ class _Loading:
             )
         self._root = root
 
+    def _about_frame(self, frame: FileConfig) -> list[Problem]:
+        return [*cases.missing_files(frame.tests, self._paths)]
+
     # Components
 
     def _parts(self, kind: Kind, section: str) -> Iterator[tuple[str, Part]]:
@@ -135,13 +137,9 @@ class _Loading:
         component = self._component(kind, loc, name.partition("/")[0])
         if component is None:
             return None
-        config, problems = validate(component.config, node)
+        config, problems = examine(component.config, node, lambda valid: self._checked(component, valid))
         self._report((), (hint(replace(problem, loc=(*loc, *problem.loc))) for problem in problems))
-        failed = any(scalar.failed for _, scalar in nodes.scalars(node))
-        if config is None or failed:
-            return None
-        self._report(loc, self._checked(component, config))
-        return Part(name, component, config)
+        return None if config is None else Part(name, component, config)
 
     def _component(self, kind: Kind, loc: Loc, type_name: str) -> Component[Any, Any] | None:
         try:

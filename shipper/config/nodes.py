@@ -119,6 +119,39 @@ def find(root: Node, loc: Loc) -> Node | None:
     return node
 
 
+def keys(root: Node, loc: Loc) -> list[str]:
+    """The keys of the map at a path, none where no map is."""
+    node = find(root, loc)
+    return list(node.entries) if isinstance(node, Mapping) else []
+
+
+def made(value: Any) -> Node:
+    """Nodes of plain data, as if it stood in a file."""
+    if isinstance(value, dict):
+        return Mapping({key: Item(made(inner), START) for key, inner in value.items()})
+    if isinstance(value, list):
+        return Sequence([Item(made(inner), START) for inner in value])
+    return Scalar(str(value), plain=False, value=value)
+
+
+def replaced(root: Node, loc: Loc, new: Node | None) -> Node:
+    """The tree with another node at a path, None for none; what is not on the path is shared."""
+    if not loc:
+        return new or Mapping()
+    step, *rest = loc
+    inner = child(root, step)
+    if inner is None and (rest or new is None):
+        return root
+    node = replaced(inner.node, tuple(rest), new) if inner and rest else new
+    if isinstance(root, Mapping):
+        entries = {key: item for key, item in root.entries.items() if node or key != step}
+        return Mapping(entries | ({str(step): Item(node, START)} if node else {}))
+    if isinstance(root, Sequence) and isinstance(step, int):
+        item = Item(node or Scalar("", plain=True), START)
+        return Sequence([*root.items[:step], item, *root.items[step + 1 :]])
+    return root
+
+
 def locate(root: Node, loc: Loc, *, at_key: bool = False) -> Mark:
     """Where to point: the value (or its key); what is not there is pointed at by the nearest key around it."""
     item = Item(root, START)

@@ -30,8 +30,19 @@ Known = Callable[[Kind], Iterable[str]]
 
 def ids(root: nodes.Node, section: str) -> list[str]:
     """The ids that a section defines."""
-    node = nodes.find(root, (section,))
-    return list(node.entries) if isinstance(node, nodes.Mapping) else []
+    return nodes.keys(root, (section,))
+
+
+def frame(root: nodes.Node) -> nodes.Node:
+    """The file without the bodies of its components, whose models check them."""
+    for section in SECTIONS.values():
+        defined = nodes.find(root, (section,))
+        if isinstance(defined, nodes.Mapping):
+            bare = {
+                name: item._replace(node=nodes.Scalar("", plain=True)) for name, item in defined.entries.items()
+            }
+            root = nodes.replaced(root, (section,), nodes.Mapping(bare))
+    return root
 
 
 def wrong_id(name: str) -> str | None:
@@ -71,21 +82,19 @@ class _Pipelines:
         self._root = root
         self._known = known
         self._used: set[tuple[str, str]] = set()
+        self._open: set[str] = set()  # sections of which some pipeline does not say what it uses
 
     def check(self, pipelines: nodes.Mapping) -> Iterator[Problem]:
         """Faults of each, then the components that none uses."""
-        whole = bool(pipelines.entries)
         for name, item in pipelines.entries.items():
             yield from _pipeline_id(name, set(pipelines.entries))
-            for problem in self._pipeline(name, item.node):
-                whole = whole and problem.code != "empty-pipeline"
-                yield problem
-        if whole:
+            yield from self._pipeline(name, item.node)
+        if pipelines.entries:
             yield from self._unused()
 
     def _unused(self) -> Iterator[Problem]:
         for section in SECTIONS.values():
-            for name in ids(self._root, section):
+            for name in ids(self._root, section) if section not in self._open else ():
                 if (section, name) not in self._used:
                     said = "no pipeline uses it; name it in service.pipelines or remove it"
                     yield Problem((section, name), "unused-component", said, at_key=True, severity="warning")
@@ -99,7 +108,10 @@ class _Pipelines:
             elif isinstance(uses, nodes.Scalar) and uses.value is not None:
                 self._used.add((SECTIONS[kind], uses.text))
             elif key in _REQUIRED:
+                self._open.add(SECTIONS[kind])
                 yield Problem(loc, "empty-pipeline", f"the pipeline has no {key}; name at least one", at_key=True)
+            elif isinstance(uses, nodes.Mapping) or not isinstance(node, nodes.Mapping):
+                self._open.add(SECTIONS[kind])
 
     def _uses(self, loc: tuple[str, ...], uses: nodes.Sequence, kind: Kind) -> Iterator[Problem]:
         section = SECTIONS[kind]

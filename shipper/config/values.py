@@ -51,10 +51,11 @@ def unit_of(annotation: Any) -> str:
     return unit_of(inner)
 
 
-def _bare(annotation: Any) -> Any:
+def bare(annotation: Any) -> Any:
+    """A type without what is annotated to it."""
     if isinstance(annotation, TypeAliasType):
-        return _bare(annotation.__value__)
-    return _bare(get_args(annotation)[0]) if get_origin(annotation) is Annotated else annotation
+        return bare(annotation.__value__)
+    return bare(get_args(annotation)[0]) if get_origin(annotation) is Annotated else annotation
 
 
 def type_name(annotation: Any) -> str:  # noqa: PLR0911 - a table of the forms a type has
@@ -62,7 +63,7 @@ def type_name(annotation: Any) -> str:  # noqa: PLR0911 - a table of the forms a
     unit = unit_of(annotation)
     if unit:
         return unit
-    annotation = _bare(annotation)
+    annotation = bare(annotation)
     members = [member for member in shapes.union_members(annotation) if member is not type(None)]
     if len(members) > 1 or members != [annotation]:
         return " or ".join(dict.fromkeys(type_name(member) for member in members))
@@ -124,14 +125,14 @@ def _scalar(value: Any, annotation: Any, key: str, secrets: AbstractSet[str]) ->
 
 
 def _members(annotation: Any) -> list[Any]:
-    return [annotation, *shapes.union_members(_bare(annotation))]
+    return [annotation, *shapes.union_members(bare(annotation))]
 
 
 def _inner(annotation: Any, index: int) -> Any:
     """The type of a list's items or a map's values, `Any` where nobody says."""
     for member in _members(annotation):
-        arguments = get_args(_bare(member))
-        if get_origin(_bare(member)) in (list, tuple, set, frozenset, dict) and len(arguments) > index:
+        arguments = get_args(bare(member))
+        if get_origin(bare(member)) in (list, tuple, set, frozenset, dict) and len(arguments) > index:
             return arguments[index]
     return Any
 

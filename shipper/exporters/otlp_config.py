@@ -90,33 +90,39 @@ def settings(config: OTLPConfig, environ: Mapping[str, str] = os.environ) -> Set
         ConfigError: the endpoint is missing, or a variable has no meaning.
     """
     variables = _Variables(environ)
-    given = config.model_fields_set
+    endpoint, complete = endpoint_of(config, environ)
+    return Settings(
+        endpoint=endpoint,
+        complete=complete,
+        tls=_tls(config.tls, variables),
+        compression=config.compression or _compression(variables),
+        timeout=config.timeout if "timeout" in config.model_fields_set else _timeout(variables),
+        headers=_headers(config, variables),
+        protocol=variables["PROTOCOL"],
+    )
+
+
+def endpoint_of(config: OTLPConfig, environ: Mapping[str, str] = os.environ) -> tuple[str, bool]:
+    """The endpoint, and whether it is a whole URL for logs.
+
+    Raises:
+        ConfigError: it is missing.
+    """
+    variables = _Variables(environ)
     own = getattr(config, "logs_endpoint", None)
     endpoint = own or config.endpoint or variables["ENDPOINT"]
     if not endpoint:
         message = "missing; give it here or in OTEL_EXPORTER_OTLP_ENDPOINT"
         raise ConfigError([Problem(("endpoint",), "missing-key", message)])
-    headers = {name: value.get_secret_value() for name, value in config.headers.items()}
-    return Settings(
-        endpoint=endpoint,
-        complete=bool(own) or (not config.endpoint and variables.specific("ENDPOINT")),
-        tls=_tls(config.tls, variables),
-        compression=config.compression or _compression(variables),
-        timeout=config.timeout if "timeout" in given else _timeout(variables),
-        headers=headers if "headers" in given else _headers(variables["HEADERS"]),
-        protocol=variables["PROTOCOL"],
-    )
+    return endpoint, bool(own) or (not config.endpoint and variables.specific("ENDPOINT"))
 
 
 def check_settings(config: OTLPConfig, paths: Paths) -> Iterator[Problem]:
     """Faults that don't depend on the transport."""
-    try:
-        found = settings(config)
-    except ConfigError as fault:
-        yield from fault.problems
-        return
-    yield from check_tls(found.tls, paths)
-    for name, value in found.headers.items():
+    variables = _Variables(os.environ)
+    yield from _wrong_variables(config, variables)
+    yield from check_tls(_tls(config.tls, variables), paths)
+    for name, value in _headers(config, variables).items():
         loc = ("headers", name) if name in config.headers else ()
         if not _HEADER_NAME.fullmatch(name) or name.lower() in _OUR_HEADERS:
             yield Problem(loc, "bad-value", f"{name!r} is no header that can be set", at_key=True)
@@ -124,6 +130,16 @@ def check_settings(config: OTLPConfig, paths: Paths) -> Iterator[Problem]:
             yield Problem(
                 loc, "bad-value", "the value has a line break or another character that headers can't hold"
             )
+
+
+def _wrong_variables(config: OTLPConfig, variables: "_Variables") -> Iterator[Problem]:
+    """Those without a meaning, of what the configuration leaves to the environment."""
+    for key, read in {"compression": _compression, "timeout": _timeout}.items():
+        if key not in config.model_fields_set:
+            try:
+                read(variables)
+            except ConfigError as fault:
+                yield from fault.problems
 
 
 def wrong_endpoint(fault: ValueError, key: str | None) -> Problem:
@@ -179,7 +195,13 @@ def _timeout(variables: _Variables) -> float:
     return int(value) / 1000
 
 
-def _headers(text: str) -> dict[str, str]:
+def _headers(config: OTLPConfig, variables: _Variables) -> dict[str, str]:
+    if "headers" in config.model_fields_set:
+        return {name: value.get_secret_value() for name, value in config.headers.items()}
+    return _baggage(variables["HEADERS"])
+
+
+def _baggage(text: str) -> dict[str, str]:
     """`name=value,name=value` with percent-encoding, as in W3C Baggage."""
     pairs = (pair.partition("=") for pair in text.split(",") if "=" in pair)
     return {unquote(name.strip()): unquote(value.strip()) for name, _, value in pairs if name.strip()}

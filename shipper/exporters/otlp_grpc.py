@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from shipper.core.component import Component, Context, Paths, Window
 from shipper.core.errors import ConfigError, Problem, Rejected, Unavailable
-from shipper.exporters.otlp_config import OTLPConfig, check_settings, settings, wrong_endpoint
+from shipper.exporters.otlp_config import OTLPConfig, check_settings, endpoint_of, settings, wrong_endpoint
 from shipper.exporters.otlp_endpoint import grpc_target
 from shipper.exporters.otlp_report import limited, report
 from shipper.net.faults import unavailable
@@ -136,9 +136,9 @@ def _check(config: Config, paths: Paths) -> Iterator[Problem]:
         if name.lower().startswith("grpc-") or name.lower().endswith("-bin"):
             yield Problem(("headers", name), "bad-value", f"{name!r} is reserved by gRPC", at_key=True)
     try:
-        grpc_target(settings(config).endpoint)
-    except ConfigError:
-        return
+        grpc_target(endpoint_of(config)[0])
+    except ConfigError as missing:
+        yield from missing.problems
     except ValueError as fault:
         yield wrong_endpoint(fault, "endpoint" if config.endpoint else None)
 

@@ -27,6 +27,7 @@ from shipper.exporters.otlp_config import (
     OTLPConfig,
     Settings,
     check_settings,
+    endpoint_of,
     settings,
     wrong_endpoint,
 )
@@ -260,14 +261,13 @@ async def _body(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _check(config: Config, paths: Paths) -> Iterator[Problem]:
-    problems = list(check_settings(config, paths))
-    yield from problems
+    yield from check_settings(config, paths)
     key = "logs_endpoint" if config.logs_endpoint else "endpoint"
     try:
-        found = settings(config)
-        http_url(found.endpoint, complete=found.complete)
-    except ConfigError:
-        return
+        endpoint, complete = endpoint_of(config)
+        http_url(endpoint, complete=complete)
+    except ConfigError as missing:
+        yield from missing.problems
     except ValueError as fault:
         yield wrong_endpoint(fault, key if getattr(config, key) else None)
 

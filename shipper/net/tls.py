@@ -49,10 +49,11 @@ class Material:
 
 def check_tls(config: TLSConfig, paths: Paths, loc: tuple[str, ...] = ("tls",)) -> Iterator[Problem]:
     """Faults of the files it names: missing, unreadable, no PEM, a key of another certificate."""
-    faults = [*_pairing(config, loc), *_unreadable(config, paths, loc)]
-    yield from faults
-    if not faults:
-        yield from _unusable(config, paths, loc)
+    yield from _pairing(config, loc)
+    unreadable = list(_unreadable(config, paths, loc))
+    yield from unreadable
+    gone = {str(problem.loc[-1]): None for problem in unreadable}
+    yield from _unusable(config.model_copy(update=gone), paths, loc)
 
 
 def client_context(config: TLSConfig, paths: Paths) -> ssl.SSLContext:
