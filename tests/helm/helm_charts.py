@@ -54,6 +54,7 @@ class Helm:
         *arguments: str,
         chart: Path = CHART,
         kubernetes: str = "1.32.0",
+        release: str = "r",
     ) -> list[Manifest]:
         """The manifests that are rendered, in a stable order."""
         given, stdin = [], None
@@ -63,7 +64,7 @@ class Helm:
             given, stdin = ["--values", "-"], json.dumps(values, ensure_ascii=False)
         text = self.run(
             "template",
-            "r",
+            release,
             chart,
             "--namespace=ops",
             f"--kube-version={kubernetes}",

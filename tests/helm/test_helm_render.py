@@ -135,11 +135,28 @@ def test_it_packages(helm: Helm, tmp_path):
         ({"config": {"receivers": {"github": {"poll_intervall": "5m"}}}}, "poll_intervall"),
         ({"config": {"receivers": {"github": {"auth": {"token": "ghp_x"}}}}}, "token"),
         ({"mod": "deployment"}, "mod"),
+        ({"mode": None}, "set statefulset, deployment or sidecar"),
+        ({"autoscaling": {"enabled": True}}, "autoscaling"),
+        ({"fullnameOverride": "my.shipper"}, "fullnameOverride"),
+        ({"proxy": {"url": "http://a:1"}, "env": {"HTTPS_PROXY": "b"}}, "set proxy.url alone"),
+        ({"proxy": {"noProxy": "a"}, "env": {"NO_PROXY": "b"}}, "say the same"),
+        ({"files": {"large.yml": "x" * 2**20}}, "a ConfigMap takes 1048576: mount large files by extraVolumes"),
     ],
 )
 def test_what_would_not_work_is_refused_with_the_remedy(helm: Helm, values, says):
     with pytest.raises(Refused, match=re.escape(says)):
         helm.template(values)
+
+
+@pytest.mark.parametrize("code", ["x7f", "x85", "x9b", "u2028", "u2029"])
+@pytest.mark.parametrize(
+    "where", ["files: {a.yml: TEXT}", "commonAnnotations: {a: TEXT}", "config: {exporters: {file: {path: TEXT}}}"]
+)
+def test_characters_that_helm_would_lose_are_refused(helm: Helm, tmp_path, code, where):
+    """Helm reads them where they are escaped, writes them plainly, and then can't read them any more."""
+    (tmp_path / "values.yaml").write_text(where.replace("TEXT", f'"\\{code}"'))
+    with pytest.raises(Refused, match="control character"):
+        helm.template(tmp_path / "values.yaml")
 
 
 def test_a_wrong_key_fails_lint(helm: Helm):
@@ -218,6 +235,72 @@ def test_values_that_look_like_others_stay_what_they_are(helm: Helm):
     assert found["extensions"]["storage"] == {
         "type": "sqlite", "path": "/var/lib/shipper/shipper.db", "max_size": 10737418240,
     }  # fmt: skip
+
+
+HOSTILE = [
+    "{{ .Values }}", '{{ fail "x" }}', "$", "$$", "${env:X}", "$(X)", "'\"", "#c", "a #b", "- x", ": y", "a: b",
+    "|", "&a", "*a", "%", "@", "`", "\\n", "~", "null", "true", "0123", "1e3", "0x1f", "2026-11-28", "!!binary x",
+    "---\na", "...\n", "a\nb", "a\r\nb", "\n\n  a", "  a\n b", "\ta\n\tb", "a \n", "a\n\n\n", "\x1b[31m",
+    "\\u2028", "\u00a0", "\ufeffa",
+]  # fmt: skip
+
+
+def test_texts_that_mean_something_elsewhere_arrive_as_they_are(helm: Helm):
+    """Templates, YAML, lines, and what looks like another type."""
+    match = {f"field{number}": text for number, text in enumerate(HOSTILE)}
+    values = {
+        "config": {
+            "processors": {"rules/severity": {"rules": [{"name": "a", "match": match, "severity": "high"}]}}
+        },
+        "files": {f"file{number}": text for number, text in enumerate(HOSTILE)},
+        "env": {f"VARIABLE{number}": text for number, text in enumerate(HOSTILE)},
+        "podAnnotations": {f"annotation{number}": text for number, text in enumerate(HOSTILE)},
+    }
+    manifests = helm.template(values)
+    config = pipelines_of(manifests)
+    assert config["processors"]["rules/severity"]["rules"][0]["match"] == match
+    assert config["service"]["pipelines"]
+    data = the(manifests, "ConfigMap")["data"]
+    assert {name: text for name, text in data.items() if name.startswith("file")} == values["files"]
+    assert {each["name"]: each["value"] for each in shipper_of(manifests)["env"]} == values["env"]
+    pod = the(manifests, "StatefulSet")["spec"]["template"]
+    assert pod["metadata"]["annotations"] == values["podAnnotations"]
+
+
+@pytest.mark.parametrize(
+    ("release", "name"),
+    [
+        ("a.b.c", "a-b-c-shipper"),
+        ("null", "null-shipper"),
+        ("my-shipper", "my-shipper"),
+        ("x" * 53, "x" * 52),
+        ("a" + "b" * 43 + "-7" * 4, "a" + "b" * 43 + "-7" * 4),
+        ("a" * 50 + "-b", "a" * 50 + "-b"),
+    ],
+)
+def test_releases_of_unusual_names_have_sound_ones(helm: Helm, release, name):
+    manifests = helm.template(release=release)
+    sound(manifests)
+    assert the(manifests, "Service")["metadata"]["name"] == name
+
+
+@pytest.mark.parametrize("release", ["1st", "0123", "1e3"])
+def test_a_release_that_starts_with_a_digit_is_told_how_to_call_its_service(helm: Helm, release):
+    with pytest.raises(Refused, match="starts with a letter: set fullnameOverride"):
+        helm.template(release=release)
+    assert helm.template({"fullnameOverride": "audit"}, release=release)
+
+
+def test_labels_of_yours_never_replace_those_that_pods_are_selected_by(helm: Helm):
+    mine = {"app.kubernetes.io/name": "mine", "app.kubernetes.io/instance": "mine", "team": "security"}
+    workload = the(helm.template({"podLabels": mine, "commonLabels": mine}), "StatefulSet")
+    labels = workload["spec"]["template"]["metadata"]["labels"]
+    assert {key: labels[key] for key in workload["spec"]["selector"]["matchLabels"]} == {
+        "app.kubernetes.io/name": "shipper",
+        "app.kubernetes.io/instance": "r",
+        "app.kubernetes.io/component": "shipper",
+    }
+    assert labels["team"] == workload["metadata"]["labels"]["team"] == "security"
 
 
 def test_components_of_the_chart_that_no_pipeline_names_are_left_out(helm: Helm):
@@ -404,6 +487,7 @@ def test_the_notes_say_what_to_do_next(helm: Helm, tmp_path, values, says, silen
 # Properties
 
 NAMES = st.from_regex(r"[a-z]([-a-z0-9]{0,60}[a-z0-9])?", fullmatch=True)
+LABELS = st.sampled_from(["team", "app.kubernetes.io/name", "app.kubernetes.io/version", "helm.sh/chart"])
 TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["C"]), max_size=20)
 VALUES_OF_ALL_KINDS = st.fixed_dictionaries(
     {},
@@ -424,6 +508,8 @@ VALUES_OF_ALL_KINDS = st.fixed_dictionaries(
         "files": st.dictionaries(NAMES, TEXT, max_size=2),
         "env": st.dictionaries(st.from_regex(r"[A-Z_]{1,9}", fullmatch=True), TEXT, max_size=2),
         "podAnnotations": st.dictionaries(NAMES, TEXT, max_size=2),
+        "podLabels": st.dictionaries(LABELS, NAMES, max_size=2),
+        "commonLabels": st.dictionaries(LABELS, NAMES, max_size=2),
     },
 )
 
@@ -451,6 +537,8 @@ def test_whatever_the_values_it_is_refused_or_sound_and_polls_once(helm: Helm, v
         assert workloads == []
         return
     (workload,) = workloads
+    selected = workload["spec"]["selector"]["matchLabels"]
+    assert selected.items() <= workload["spec"]["template"]["metadata"]["labels"].items()
     elects = "k8s_leader_elector" in pipelines_of(manifests)["extensions"]
     assert elects or workload["spec"]["replicas"] <= 1
     assert elects == bool(of_kind(manifests, "Role"))

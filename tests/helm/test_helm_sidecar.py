@@ -38,10 +38,9 @@ def test_the_examples_are_sound_on_every_cluster(helm: Helm, parent, kubernetes)
     assert of_kind(manifests, "StatefulSet") == []
 
 
+@pytest.mark.parametrize("parent", ["workload-with-shipper"], indirect=True)
 @pytest.mark.parametrize("kubernetes", ["1.28.5", "1.29.0"])
 def test_the_sidecar_is_native_where_the_cluster_can(helm: Helm, parent, kubernetes):
-    if parent.name != "workload-with-shipper":
-        pytest.skip("the other example is not")
     manifests = helm.template(chart=parent, kubernetes=kubernetes)
     shipper = shipper_of(manifests)
     pod = the(manifests, "Deployment")["spec"]["template"]["spec"]

@@ -1,18 +1,13 @@
 {{/* The chart's own context, from itself or from a parent that depends on it: pass `.` or `.Subcharts.ALIAS`. */}}
 {{- define "shipper.name" -}}
-{{- default .Chart.Name .Values.nameOverride | trunc 52 | trimSuffix "-" }}
+{{- default .Chart.Name .Values.nameOverride | trunc 52 | trimAll "-" }}
 {{- end }}
 
-{{/* At most 52 characters: Kubernetes and this chart append up to 11 to it. */}}
+{{/* At most 52 characters, as Kubernetes and this chart append up to 11 to it; no dots, which a Service can't have. */}}
 {{- define "shipper.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride }}
-{{- if .Values.fullnameOverride }}
-{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" }}
-{{- else if contains $name .Release.Name }}
-{{- .Release.Name | trunc 52 | trimSuffix "-" }}
-{{- else }}
-{{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" }}
-{{- end }}
+{{- $full := ternary .Release.Name (printf "%s-%s" .Release.Name $name) (contains $name .Release.Name) }}
+{{- default $full .Values.fullnameOverride | replace "." "-" | trunc 52 | trimAll "-" }}
 {{- end }}
 
 {{- define "shipper.selectorLabels" -}}
@@ -21,21 +16,16 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: {{ default "shipper" .component | quote }}
 {{- end }}
 
+{{/* Labels of yours stand beside those that pods are selected by, never in their place. */}}
 {{- define "shipper.podLabels" -}}
-{{ include "shipper.selectorLabels" . }}
-{{- with merge (dict) .Values.podLabels .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
+{{ merge (dict) (include "shipper.selectorLabels" . | fromYaml) .Values.podLabels .Values.commonLabels | toYaml }}
 {{- end }}
 
 {{- define "shipper.labels" -}}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" | quote }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimAll "-_." | quote }}
 {{ include "shipper.selectorLabels" . }}
-app.kubernetes.io/version: {{ default .Chart.AppVersion .Values.image.tag | trunc 63 | quote }}
+app.kubernetes.io/version: {{ default .Chart.AppVersion .Values.image.tag | trunc 63 | trimAll "-_." | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
-{{- end }}
 {{- end }}
 
 {{/* metadata of an object: dict "root" . "name" NAME, and optionally "labels" and "annotations". */}}
@@ -43,10 +33,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 name: {{ .name | quote }}
 namespace: {{ .root.Release.Namespace | quote }}
 labels:
-  {{- include "shipper.labels" .root | nindent 2 }}
-  {{- with .labels }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
+  {{- merge (dict) (include "shipper.labels" .root | fromYaml) (default dict .labels) .root.Values.commonLabels | toYaml | nindent 2 }}
 {{- with merge (dict) (default dict .annotations) .root.Values.commonAnnotations }}
 annotations:
   {{- toYaml . | nindent 2 }}

@@ -1,5 +1,11 @@
 {{/* Stops a release that would poll twice, lose its credential or not work, and says what to set instead. */}}
 {{- define "shipper.refusals" -}}
+{{- if or (not (toYaml .Values)) (regexMatch `\x{85}|(^|[^\\])(\\\\)*\\u202[89]` (toJson .Values)) }}
+{{- fail "a value holds a control character (U+007F to U+009F) or a line separator (U+2028, U+2029), which helm can't write: take it out, or keep the file that needs it in a ConfigMap of yours (extraVolumes)" }}
+{{- end }}
+{{- if not (has .Values.mode (list "statefulset" "deployment" "sidecar")) }}
+{{- fail "mode: set statefulset, deployment or sidecar" }}
+{{- end }}
 {{- $elects := include "shipper.elects" . }}
 {{- $ownPod := ne .Values.mode "sidecar" }}
 {{- if and (gt (int .Values.replicaCount) 1) (not $elects) }}
@@ -43,6 +49,25 @@
 {{- end }}
 {{- if and .Values.podMonitor.enabled (not $ownPod) (not .Values.podMonitor.selector) }}
 {{- fail "podMonitor.selector: give the labels of the pods that have the sidecar" }}
+{{- end }}
+{{- if and $ownPod (not (regexMatch "^[a-z]" (include "shipper.fullname" .))) }}
+{{- fail (printf "a Service can't be called %s, since its name starts with a letter: set fullnameOverride" (include "shipper.fullname" .)) }}
+{{- end }}
+{{- if and .Values.proxy.url (hasKey (default dict .Values.env) "HTTPS_PROXY") }}
+{{- fail "env.HTTPS_PROXY and proxy.url say the same: set proxy.url alone, which the NetworkPolicy knows" }}
+{{- end }}
+{{- if and .Values.proxy.noProxy (hasKey (default dict .Values.env) "NO_PROXY") }}
+{{- fail "env.NO_PROXY and proxy.noProxy say the same: set one" }}
+{{- end }}
+{{- $size := 0 }}
+{{- if not .Values.existingConfigMap }}
+{{- $size = len (include "shipper.config" .) }}
+{{- end }}
+{{- range .Values.files }}
+{{- $size = add $size (len .) }}
+{{- end }}
+{{- if gt (int $size) 1048576 }}
+{{- fail (printf "config and files hold %d bytes, and a ConfigMap takes 1048576: mount large files by extraVolumes and extraVolumeMounts" (int $size)) }}
 {{- end }}
 {{- if and .Values.ca.existingConfigMap .Values.ca.existingSecret }}
 {{- fail "ca: set existingConfigMap or existingSecret, not both" }}
