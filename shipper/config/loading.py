@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel, SecretStr
 
-from shipper.config import cases, files, nodes, references
+from shipper.config import cases, files, listening, nodes, references
 from shipper.config.beyond import examine
 from shipper.config.diagnostics import Diagnostic, Invalid, dotted, ordered
 from shipper.config.expansion import Expansion, is_secret
@@ -115,7 +115,7 @@ class _Loading:
         self._root = root
 
     def _about_frame(self, frame: FileConfig) -> list[Problem]:
-        return [*cases.missing_files(frame.tests, self._paths)]
+        return [*cases.missing_files(frame.tests, self._paths), *listening.check(frame.service)]
 
     # Components
 

@@ -101,10 +101,10 @@ class TelemetryConfig(ConfigModel):
 
 
 class AdminConfig(ConfigModel):
-    """Probes and the status page: `/livez`, `/readyz`, `/status`."""
+    """Probes, status page and tap: `/livez`, `/readyz`, `/status`, `/tap`."""
 
     endpoint: Endpoint = "127.0.0.1:13133"
-    """Where to listen."""
+    """Where to listen; `/tap`, which shows records, answers this machine only."""
 
 
 class ServiceConfig(ConfigModel):
@@ -115,7 +115,7 @@ class ServiceConfig(ConfigModel):
     telemetry: TelemetryConfig = TelemetryConfig()
     """The shipper's own log and metrics."""
     admin: AdminConfig | Literal[False] = AdminConfig()
-    """Probes and the status page: `/livez`, `/readyz`, `/status`; `false` for none."""
+    """Probes, status page and tap: `/livez`, `/readyz`, `/status`, `/tap`; `false` for none."""
 
 
 class TestEvents(ConfigModel):

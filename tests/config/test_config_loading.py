@@ -59,6 +59,26 @@ def test_metrics_and_admin_can_be_switched_off(load_text: Load) -> None:
 
 
 @pytest.mark.parametrize(
+    ("metrics", "admin", "refused"),
+    [
+        ("127.0.0.1:9000", "127.0.0.1:9000", True),
+        ("0.0.0.0:9000", "127.0.0.1:9000", True),
+        ("127.0.0.1:9000", "':9000'", True),
+        ("localhost:9000", "127.0.0.1:9000", True),
+        ("'[::1]:9000'", "'[0:0:0:0:0:0:0:1]:9000'", True),
+        ("'[::]:9000'", "10.0.0.1:9000", True),
+        ("127.0.0.1:9000", "127.0.0.2:9000", False),
+        ("127.0.0.1:9000", "127.0.0.1:9001", False),
+        ("127.0.0.1:0", "127.0.0.1:0", False),
+        ("null", "127.0.0.1:8888", False),
+    ],
+)
+def test_two_listeners_do_not_share_a_port(faults: Faults, metrics: str, admin: str, refused: bool) -> None:
+    text = with_parts(service=f"telemetry: {{metrics: {{endpoint: {metrics}}}}}\n  admin: {{endpoint: {admin}}}")
+    assert [d.code for d in faults(text)] == ["same-endpoint"] * refused
+
+
+@pytest.mark.parametrize(
     ("written", "key", "meaning"),
     [
         ("enterprise: 0123", "enterprise", "0123"),

@@ -58,14 +58,9 @@ def test_a_rule_of_a_built_in_ones_name_is_refused(build):
     own = rule("org-admin-granted", {"action": "org.add_member"}, severity="critical")
     with pytest.raises(ConfigError) as refused:
         build(component, {"use": ["github-default"], "rules": [own]})
-    assert [(problem.loc, problem.code, problem.message) for problem in refused.value.problems] == [
-        (
-            ("rules", 0, "name"),
-            "duplicate-rule",
-            "github-default, which is in use, has a rule org-admin-granted too; give this one another name, such as"
-            " own-org-admin-granted: it comes first all the same",
-        )
-    ]
+    [problem] = refused.value.problems
+    assert (problem.loc, problem.code) == (("rules", 0, "name"), "duplicate-rule")
+    assert "give this one another name, such as own-org-admin-granted" in problem.message
     assert build(component, {"rules": [own]})
 
 
