@@ -26,6 +26,8 @@ class Seen:
     digests: bytes
     oldest: int
     newest: int
+    shared: bool = False
+    """Whether records of some of them came with another commit, which then has to be there, too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -58,6 +58,10 @@ class Past(Protocol):
         """Whose ids and checkpoint these are in the journal."""
 
     @property
+    def kin(self) -> Sequence[str]:
+        """Other sources that may list the same events: what one of them took, was taken."""
+
+    @property
     def name(self) -> str:
         """For people, such as `audit_log of organization acme-corp`."""
 

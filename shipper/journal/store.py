@@ -212,7 +212,8 @@ class Store:
             rows.put(self.db, rows.PUT_CHECKPOINT, checkpoint)
         if commit.seen and commit.seen.digests:
             seen = commit.seen
-            row = source, _integer(seen.newest), _integer(seen.oldest), now, pack_ends(ends), seen.digests
+            vouched = self.state.ends() | ends if seen.shared else ends
+            row = source, _integer(seen.newest), _integer(seen.oldest), now, pack_ends(vouched), seen.digests
             rows.put(self.db, rows.INSERT_SEEN, row)
         if commit.forget_before is not None:
             before = _integer(commit.forget_before)

@@ -155,6 +155,19 @@ async def test_reconcile_learns_whether_every_exporter_has_a_page(bench: Bench):
     ]
 
 
+async def test_ids_that_another_commit_stored_wait_for_what_it_stored(bench: Bench):
+    """A source that only learnt of them has no entry to wait for; damage that took the record takes them, too."""
+    journal = await bench.open()
+    await journal.open(OTLP)
+    await fill(journal, range(2))
+    shared = Seen(b"d" * 16, 1, 1, shared=True)
+    await journal.append([], Commit("other", b"c", shared))
+    await journal.advance(OTLP, 10)
+    assert [each.delivered for each in await journal.remembered("other", 0)] == [False]
+    await journal.advance(OTLP, 20)
+    assert [each.delivered for each in await journal.remembered("other", 0)] == [True]
+
+
 async def test_a_rewind_replaces_the_checkpoint_and_forgets_later_ids(bench: Bench):
     journal = await bench.open()
     await fill(journal, range(5))

@@ -6,7 +6,7 @@ from random import Random
 
 import pytest
 from github_model import BASE, START, Crash, FakeIntake, ModelGitHub, VirtualClock, context
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.receivers.github.alerts import Alert, AlertState
@@ -135,7 +135,6 @@ async def test_a_server_that_sorts_in_its_own_way_is_read_to_the_end(clock, rest
     assert (len(intake.uids), intake.records[-1].body["number"]) == (10, 5)
 
 
-@settings(max_examples=60, deadline=None)
 @given(seed=st.integers(0, 2**32), numbered=st.booleans(), size=st.sampled_from([1, 2, 5]))
 def test_every_alert_that_stays_as_it_is_is_taken_exactly_once(seed, numbered, size):
     """Alerts change between requests, at most once a poll; the process dies between any two steps."""

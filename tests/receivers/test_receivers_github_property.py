@@ -3,10 +3,12 @@
 import asyncio
 from random import Random
 
+import pytest
 from github_model import START, Crash, FakeIntake, ModelGitHub, Row, VirtualClock, audit_log, context
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from shipper.receivers.github import remembered
 from shipper.receivers.github.config import AuditLogConfig
 
 #: Everything happens on a coarse grid, so that what must not coincide does.
@@ -72,7 +74,6 @@ def rows_of(chance: Random) -> list[Row]:
     return rows
 
 
-@settings(max_examples=40, deadline=None)
 @given(
     seed=st.integers(0, 2**32),
     numbered=st.booleans(),
@@ -82,9 +83,17 @@ def rows_of(chance: Random) -> list[Row]:
     thrifty=st.booleans(),
     interval=st.sampled_from([1, 2, 12]),
     size=st.sampled_from([1, 1, 2, 4]),
+    keep=st.sampled_from([0, 8192]),
 )
-def test_every_event_is_taken_exactly_once(seed, numbered, falling, deaf, date, thrifty, interval, size):
+def test_every_event_is_taken_exactly_once(seed, numbered, falling, deaf, date, thrifty, interval, size, keep):
     """Any arrival within the overlap, ties, rows that come and go between pages, deaths between any two steps."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(remembered, "KEEP", keep if not deaf else 8192)
+        check(seed, numbered, falling, deaf, date, thrifty, interval, size)
+
+
+def check(seed, numbered, falling, deaf, date, thrifty, interval, size):
+    """Poll through a script of mishaps, then in peace, and count."""
     world = World(
         Random(seed), numbered=numbered, falling=falling, deaf=deaf, date=date, size=size, thrifty=thrifty
     )

@@ -1,5 +1,6 @@
 """Backfilling and reconciling with a scripted past: resuming, forgetting, and every state an event can be in."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -36,6 +37,7 @@ class ScriptedPast:
     name = "audit_log of organization acme"
     stream = "audit_log"
     organization = "acme"
+    kin: Sequence[str] = ()
 
     def __init__(self, count: int) -> None:
         self.events = [record(f"e{minute}", minute * MINUTE) for minute in range(count)]
@@ -91,6 +93,19 @@ async def test_only_what_is_missing_is_shipped_when_that_is_asked_for():
     past = ScriptedPast(6)
     await backfill(past, journal, clock, {digest("e1"), digest("e4")}).run(0, 9 * MINUTE, lambda _: None)
     assert await taken(journal) == ["e1", "e4"]
+    await journal.close()
+
+
+async def test_what_another_listing_of_the_same_events_took_is_not_shipped_again():
+    """The enterprise took it live; a backfill of the organization knows it by that."""
+    clock = ManualClock()
+    journal = await memory_journal(clock)
+    await journal.append([], Commit("github/big/audit_log", None, Seen(digest("e1"), 0, MINUTE)))
+    past = ScriptedPast(3)
+    past.kin = ["github/big/audit_log"]
+    progress = await backfill(past, journal, clock).run(0, 9 * MINUTE, lambda _: None)
+    assert (progress.shipped, progress.known) == (2, 1)
+    assert await taken(journal) == ["e0", "e2"]
     await journal.close()
 
 

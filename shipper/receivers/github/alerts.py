@@ -91,10 +91,10 @@ class AlertState(Stream):
         while asked := await listing.page():
             reading = reading or self._begin(asked.at if began is None else began, missed_before)
             page = asked.page if isinstance(asked.page, Page) else Page([], None, None, etag)
-            fresh = self.ledger.sort_out(page.events, reading.until or 0)
-            reading.take(fresh, page.next)
+            async with self.ledger.taking(page.events, reading.until or 0) as fresh:
+                reading.take(fresh, page.next)
+                await self._store(fresh, reading)
             listed += len(page.events)
-            await self._store(fresh, reading)
             if reading.ended:
                 break
         assert reading is not None  # noqa: S101 - a listing has a first page, or raises
@@ -115,9 +115,9 @@ class AlertState(Stream):
         while not reading.ended and (asked := await listing.page()):
             page = asked.page
             if isinstance(page, Page):
-                fresh = self.ledger.sort_out(page.events, since)
-                reading.take(fresh, page.next)
-                alerts = zip(page.events, fresh.listed, strict=True)
+                times = [self.ledger.shape.time(alert) for alert in page.events]
+                reading.take(Fresh([], [], [], times), page.next)
+                alerts = zip(page.events, times, strict=True)
                 yield self.ledger.records(
                     [each for each, time in alerts if time is None or since <= time <= until]
                 )

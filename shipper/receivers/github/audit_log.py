@@ -119,9 +119,9 @@ class AuditLog(Stream):
             if reading is None:
                 self._check_clock(since, asked.at)
                 reading = self._begin(since, asked.at if began is None else began, missed_before)
-            fresh = self.ledger.sort_out(page.events, since)
-            reading.take(fresh, page.next)
-            await self._store(fresh, reading, behind)
+            async with self.ledger.taking(page.events, since) as fresh:
+                reading.take(fresh, page.next)
+                await self._store(fresh, reading, behind)
             listing = self._wider(reading) or listing
         return cast("RisingPass", reading)
 
@@ -156,8 +156,8 @@ class AuditLog(Stream):
         order: RisingPass | None = None
         while asked := await listing.page():
             page = cast("Page", asked.page)
-            fresh = self.ledger.sort_out(page.events, newest)
-            await self._store(fresh, self._begin(self._from or 0, asked.at), newest)
+            async with self.ledger.taking(page.events, newest) as fresh:
+                await self._store(fresh, self._begin(self._from or 0, asked.at), newest)
             order = order or self._begin(newest, asked.at)
             order.take(fresh, page.next)
             listing = self._wider(order) or listing
@@ -172,9 +172,9 @@ class AuditLog(Stream):
         while asked := await listing.page():
             page = cast("Page", asked.page)
             reading = reading or self._begin(since, asked.at)
-            fresh = self.ledger.sort_out(page.events, since)
-            reading.take(fresh, page.next)
-            await self._store(fresh, reading, behind)
+            async with self.ledger.taking(page.events, since) as fresh:
+                reading.take(fresh, page.next)
+                await self._store(fresh, reading, behind)
             reached = reading.reached(self._overlap)
             spent = reading.pages >= self._affordable() and reached > since
             if spent or reached == reading.began - self._overlap:
@@ -224,7 +224,9 @@ class AuditLog(Stream):
         else:
             start = max(start or 0, reading.reached(self._overlap))
         checkpoint: Checkpoint = {"from": start, "newest": newest, "swept": swept}
-        await self.ledger.commit(fresh, checkpoint, reading.began, start)
+        # The next sweep may begin earlier than this page leaves off: an overlap before the newest event.
+        forget = start if newest is None else min(start, newest - self._overlap)
+        await self.ledger.commit(fresh, checkpoint, reading.began, forget)
         self._from, self.newest, self.swept = start, newest, swept
         self.ledger.count(fresh, behind)
 

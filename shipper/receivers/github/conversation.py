@@ -61,7 +61,7 @@ class Conversation:
     def __init__(self, lane: Lane, subject: Subject, context: Context, patience: Patience) -> None:
         self.lane = lane
         self.subject = subject
-        self.part = f"{subject.slug} {subject.stream}"
+        self.part = f"{subject.place} {subject.stream}"
         self.resource = _RESOURCES.get(subject.stream, "core")
         lane.sharers[self.resource] = lane.sharers.get(self.resource, 0) + 1
         self._context = context

@@ -5,8 +5,8 @@ window's quota is used as fast as GitHub answers, the rest is spread over what i
 polls with the same token go on.
 """
 
-from collections.abc import AsyncIterator
-from typing import Any, Final
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from typing import Final
 
 import orjson
 
@@ -20,6 +20,7 @@ from shipper.receivers.github.audit_log import AuditLog
 from shipper.receivers.github.conversation import Interrupted, Patience, Refusal
 from shipper.receivers.github.ledger import decoded
 from shipper.receivers.github.remembered import digest
+from shipper.receivers.github.sweep import Stream
 
 #: Somebody waits for the end, so faults are given up sooner than by polls; a window of quota is sat out.
 PATIENCE: Final = Patience(attempts=5, wait=2 * 3600.0)
@@ -33,7 +34,9 @@ _SECOND: Final = 1000
 class History:
     """The past of one audit log, or of the alerts of one state."""
 
-    def __init__(self, listing: AuditLog | AlertState, clock: Clock) -> None:
+    def __init__(self, listing: AuditLog | AlertState, clock: Clock, kin: Sequence[str] = ()) -> None:
+        self.kin = kin
+        """Sources of the enterprise for an organization, and the other way round."""
         self._listing = listing
         self._clock = clock
         self._conversation = listing.conversation
@@ -143,6 +146,15 @@ class Unused(Intake):
         return b""
 
 
-def histories(listings: Any, clock: Clock) -> list[History]:
+def histories(listings: Iterable[Stream], clock: Clock) -> Iterator[History]:
     """The past of those listings that have one."""
-    return [History(each, clock) for each in listings if isinstance(each, (AuditLog, AlertState))]
+    known = [each for each in listings if isinstance(each, (AuditLog, AlertState))]
+    for one in known:
+        yield History(one, clock, [each.ledger.source for each in known if _akin(one, each)])
+
+
+def _akin(one: Stream, other: Stream) -> bool:
+    """Whether an organization's listing and an enterprise's have the same events."""
+    mine, others = one.conversation.subject, other.conversation.subject
+    same = mine.stream == others.stream and getattr(one, "state", "") == getattr(other, "state", "")
+    return same and mine.kind != others.kind

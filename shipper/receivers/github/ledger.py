@@ -1,7 +1,8 @@
 """What is kept of one listing in the journal: its checkpoint and its ids, in the transaction of each page."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -11,7 +12,8 @@ from shipper import __version__
 from shipper.core.batch import Batch, BodyKind, Commit, Scope, Seen
 from shipper.core.component import Context, Intake
 from shipper.core.record import Record
-from shipper.receivers.github.remembered import Remembered, digest
+from shipper.receivers.github.kin import Kin
+from shipper.receivers.github.remembered import Remembered, digest, unpacked
 
 log = logging.getLogger(__name__)
 
@@ -39,13 +41,15 @@ class Shape(Protocol):
 
 @dataclass(slots=True)
 class Fresh:
-    """The events of a page that were not taken before."""
+    """The events of a page that this listing did not have before."""
 
     records: list[Record]
     digests: list[bytes]
     times: list[int | None]
     listed: list[int | None]
     """The times of all events of the page, known ones too, in order."""
+    shared: bool = False
+    """Whether some of them were taken by another listing: they have a digest and a time, but no record."""
 
     @property
     def newest(self) -> int | None:
@@ -65,16 +69,21 @@ class Ledger:
         resource: Mapping[str, str],
         *,
         body: BodyKind,
+        kin: Kin | None = None,
     ) -> None:
         self.source = source
         self.shape = shape
         self.remembered = Remembered()
+        self.floor: int | None = None
+        """The time (ms) from which on events may be listed that are not known; None: nothing was read yet."""
+        self._kin = kin or Kin()
+        self._kin.join(self)
         self._intake = intake
         self._context = context
         self._resource = resource
         self._body = body
         self._stored: bytes | None = None
-        self._current = False
+        self._current = self._loaded = False
         for metric in ("shipper_late_events", "shipper_duplicate_events"):
             self._count(metric, 0)
 
@@ -88,13 +97,54 @@ class Ledger:
         if self._current and stored == self._stored:
             return None
         checkpoint = decoded(stored, self.source)
-        packed = await self._intake.seen(self.source, 0)
-        self.remembered = Remembered(packed, checkpoint.get("newest") or 0, checkpoint.get("forgotten"))
+        await self._load(checkpoint.get("newest") or 0, checkpoint.get("forgotten"))
+        self._kin.doubt(self)
         self._stored, self._current = stored, True
         return checkpoint
 
-    def sort_out(self, events: Sequence[Any], asked: int) -> Fresh:
-        """The new ones of a page.
+    async def _load(self, newest: int, forgotten: int | None) -> None:
+        """Have the ids in memory that are in the journal. The arguments: see `Remembered`."""
+        self.remembered = Remembered(await self._intake.seen(self.source, 0), newest, forgotten)
+        self._loaded = True
+
+    async def knows(self, digests: Sequence[bytes], times: Sequence[int | None]) -> set[bytes]:
+        """Those of these ids that this listing has; what is no longer in memory is looked up in the journal."""
+        if not self._loaded:  # the checkpoint is only for who goes on from it: looking at it takes note of it
+            await self._load(self._context.clock.now() // 1_000_000, self.remembered.forgotten)
+        known = {key for key in digests if key in self.remembered}
+        forgotten = self.remembered.forgotten
+        doubtful = {
+            key: time or 0
+            for key, time in zip(digests, times, strict=True)
+            if forgotten is not None and key not in known and (time is None or time <= forgotten)
+        }
+        if doubtful:
+            packed = await self._intake.seen(self.source, min(doubtful.values()))
+            known |= doubtful.keys() & unpacked(packed)
+        return known
+
+    def doubt(self) -> None:
+        """Look into the journal before the next answer to others."""
+        self._loaded = False
+
+    @asynccontextmanager
+    async def taking(self, events: Sequence[Any], asked: int) -> AsyncIterator[Fresh]:
+        """The new ones of a page, to be committed before this ends: no other listing takes any meanwhile.
+
+        Raises:
+            Unavailable: the journal does not work now.
+        """
+        async with self._kin.lock:
+            fresh = self._sort_out(events, asked)
+            known = await self._kin.knows(self, fresh.digests, fresh.times) if fresh.digests else ()
+            if known:
+                records = zip(fresh.records, fresh.digests, strict=True)
+                fresh.records = [record for record, key in records if key not in known]
+                fresh.shared = True
+            yield fresh
+
+    def _sort_out(self, events: Sequence[Any], asked: int) -> Fresh:
+        """The new ones of a page, whoever else took them.
 
         An event from before `asked` (ms), which the server was not asked for, is new only if nothing of its age
         was forgotten: it can't be told from one that was taken.
@@ -134,28 +184,35 @@ class Ledger:
         Raises:
             Unavailable: nothing was stored.
         """
-        before = None if forget is None else self.remembered.forget(forget)
+        self.floor = self.floor if forget is None else forget
+        before = None if forget is None else self._forget(forget)
         state = {**checkpoint, "forgotten": self.remembered.forgotten}
         stored = orjson.dumps({key: value for key, value in state.items() if value is not None})
-        if not fresh.records and stored == self._stored:
+        if not fresh.digests and stored == self._stored:
             return
         seen = self._seen(fresh, at)
-        self._current = False
+        self._current = self._loaded = False
         await self._intake.emit(self.batch(fresh.records, Commit(self.source, stored, seen, before)))
         if seen is not None:
             self.remembered.add(fresh.digests, seen.newest)
-        self._stored, self._current = stored, True
+        self._stored, self._current, self._loaded = stored, True, True
+
+    def _forget(self, before: int) -> int | None:
+        """Forget in memory what can't be listed here again; the time before which the journal may."""
+        kept = self.remembered.forget(before)
+        needed = self._kin.needed(self, self._context.clock.now() // 1_000_000)
+        return kept if kept is None or needed is None else min(kept, needed)
 
     def batch(self, records: Sequence[Record], commit: Commit | None = None) -> Batch:
         """A batch of records of this listing."""
         return Batch(records, self._resource, SCOPE, commit, body=self._body)
 
     def count(self, fresh: Fresh, behind: int | None) -> None:
-        """Count what a page had: events known before, and new ones from before `behind` (ms)."""
+        """Count what a page had: events taken before, and new ones from before `behind` (ms)."""
         self._count("shipper_duplicate_events", len(fresh.listed) - len(fresh.records))
         if behind is not None:
-            late = sum(1 for time in fresh.times if time is not None and time < behind)
-            self._count("shipper_late_events", late)
+            times = [self.shape.time(record.body) for record in fresh.records]
+            self._count("shipper_late_events", sum(time is not None and time < behind for time in times))
 
     def _count(self, metric: str, n: int) -> None:
         self._context.meter.count(metric, n, receiver=self._context.id, stream=self.shape.stream)
@@ -165,7 +222,7 @@ class Ledger:
         if not fresh.digests:
             return None
         times = [at if time is None else time for time in fresh.times]
-        return Seen(b"".join(fresh.digests), min(times), max(times))
+        return Seen(b"".join(fresh.digests), min(times), max(times), shared=fresh.shared)
 
 
 def decoded(stored: bytes | None, source: str) -> Checkpoint:

@@ -3,9 +3,11 @@
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -22,6 +24,7 @@ from shipper.receivers.github.client import Api, Lane
 from shipper.receivers.github.config import Config, private_key
 from shipper.receivers.github.conversation import ONCE, RUNNING, Conversation, Patience
 from shipper.receivers.github.history import PATIENCE, Unused, histories
+from shipper.receivers.github.kin import Kin
 from shipper.receivers.github.ledger import Ledger, Shape
 from shipper.receivers.github.probe import Probe
 from shipper.receivers.github.remedies import Kind, Subject
@@ -101,11 +104,18 @@ class GitHub:
         session = await stack.enter_async_context(self._session())
         api = Api(session, self._config.base_url, self._config.api_version, self._context.clock)
         lane_of = self._lanes(api)
+        kin: defaultdict[str, Kin] = defaultdict(Kin)
         sources = []
         for kind, slug in self._places():
             lane = lane_of(kind, slug)
+            namesake = kind == "enterprise" and slug in self._config.all_organizations
             sources += [
-                self._source(lane, Subject(slug, name, kind, lane.app), intake, patience)
+                self._source(
+                    lane,
+                    Subject(slug, name, kind, lane.app, namesake),
+                    partial(self._ledger, intake, kin),
+                    patience,
+                )
                 for name in self._stream_names()
             ]
         for source in sources:
@@ -115,7 +125,7 @@ class GitHub:
     async def past(self, stack: AsyncExitStack) -> Sequence[Past]:
         """Every stream that is switched on, to be listed again; connections are closed with the stack."""
         sources = await self.sources(Unused(), stack, PATIENCE)
-        return [each for source in sources for each in histories(source.listings, self._context.clock)]
+        return list(histories((each for source in sources for each in source.listings), self._context.clock))
 
     async def probe(self) -> Sequence[Finding]:
         """Ask each organization and each stream once, and say what was found."""
@@ -166,33 +176,35 @@ class GitHub:
             return TokenFile(self._context.paths.input(auth.token_file))
         return Token(auth.token.get_secret_value() if auth.token else "")
 
-    def _source(self, lane: Lane, subject: Subject, intake: Intake, patience: Patience) -> Source:
+    def _source(
+        self, lane: Lane, subject: Subject, ledger: Callable[[Shape, str, str], Ledger], patience: Patience
+    ) -> Source:
         conversation = Conversation(lane, subject, self._context, patience)
         streams = self._config.streams
-        place = f"{self._context.id}/{subject.slug}/{subject.stream}"
         if subject.stream == "audit_log" and streams.audit_log:
-            ledger = self._ledger(place, AuditEvent(subject.slug), intake)
-            audit_log = AuditLog(conversation, ledger, streams.audit_log, self._config.poll_interval)
+            events = ledger(AuditEvent(subject.slug), subject.place, subject.stream)
+            audit_log = AuditLog(conversation, events, streams.audit_log, self._config.poll_interval)
             return Source(subject, conversation, [audit_log])
         listings: list[Stream] = []
         for name in _ALERTS:
             settings = getattr(streams, name)
             if name == subject.stream and settings:
+                alert = Alert(name, subject.slug)
                 listings += [
-                    AlertState(
-                        conversation, self._ledger(f"{place}/{state}", Alert(name, subject.slug), intake), state
-                    )
+                    AlertState(conversation, ledger(alert, subject.place, f"{name}/{state}"), state)
                     for state in dict.fromkeys(settings.states)
                 ]
         return Source(subject, conversation, listings)
 
-    def _ledger(self, source: str, shape: Shape, intake: Intake) -> Ledger:
+    def _ledger(self, intake: Intake, kin: Mapping[str, Kin], shape: Shape, place: str, listing: str) -> Ledger:
         resource = {
             "service.name": "github",
             "vcs.provider.name": "github",
             "server.address": urlsplit(self._config.base_url).hostname or "",
         }
-        return Ledger(source, shape, intake, self._context, resource, body=self._config.body)
+        source = f"{self._context.id}/{place}/{listing}"
+        body, family = self._config.body, kin[listing]
+        return Ledger(source, shape, intake, self._context, resource, body=body, kin=family)
 
     async def _run_once(self, sources: Sequence[Source]) -> None:
         outcomes = await asyncio.gather(*(self._poll(source) for source in sources))
@@ -249,7 +261,7 @@ class GitHub:
                 "shipper_checkpoint_lag_seconds",
                 lag,
                 receiver=self._context.id,
-                organization=subject.slug,
+                organization=subject.place,
                 stream=subject.stream,
             )
 

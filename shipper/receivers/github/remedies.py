@@ -30,6 +30,13 @@ class Subject:
     kind: Kind = "organization"
     app: bool = False
     """Whether a GitHub App asks."""
+    namesake: bool = False
+    """Whether it is an enterprise beside an organization of the same slug."""
+
+    @property
+    def place(self) -> str:
+        """Its slug, made distinct where two have the same."""
+        return f"enterprises/{self.slug}" if self.namesake else self.slug
 
     def __str__(self) -> str:
         """For messages."""

@@ -16,6 +16,11 @@ def digest(uid: str) -> bytes:
     return blake2b(uid.encode("utf-8", "surrogatepass"), digest_size=DIGEST_SIZE).digest()
 
 
+def unpacked(packed: bytes) -> list[bytes]:
+    """Digests as the journal gives them, one by one."""
+    return [packed[start : start + DIGEST_SIZE] for start in range(0, len(packed), DIGEST_SIZE)]
+
+
 class Remembered:
     """A set of digests that forgets the oldest pages once nothing can list them again.
 
@@ -26,7 +31,7 @@ class Remembered:
     """
 
     def __init__(self, packed: bytes = b"", newest: int = 0, forgotten: int | None = None) -> None:
-        digests = [packed[start : start + DIGEST_SIZE] for start in range(0, len(packed), DIGEST_SIZE)]
+        digests = unpacked(packed)
         self._all: set[bytes] = set(digests)
         self._pages: list[tuple[int, int, Sequence[bytes]]] = []
         self._count = 0
@@ -58,4 +63,5 @@ class Remembered:
             self._all.difference_update(digests)
             self.forgotten = max(newest, self.forgotten or 0)
             done = True
-        return self._pages[0][0] if done and self._pages else None
+        # A page from the journal may span more time than its newest tells: never beyond what was asked.
+        return min(self._pages[0][0], before) if done and self._pages else None

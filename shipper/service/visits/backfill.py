@@ -82,7 +82,9 @@ class Backfill:
         Raises:
             Unavailable: it can't be listed or stored; what was shipped is known, and a later run goes on there.
         """
-        known = _unpacked(await self._journal.seen(self._past.source, 0))
+        known: set[bytes] = set()
+        for source in (self._past.source, *self._past.kin):
+            known |= _unpacked(await self._journal.seen(source, 0))
         start = since if self._only is not None else await self._resumed(since, until)
         progress = Progress(self._past, since, until, start, resumed=start > since)
         began = self._clock.monotonic()

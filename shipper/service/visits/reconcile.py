@@ -130,9 +130,10 @@ def compare(streams: Sequence[Stream], path: Path) -> None:
         waiting = {each.record.uid for chunk in view.waiting() for each in otlp.decode(_part(chunk))}
         dead = view.dead()
         for stream in streams:
-            packed = view.remembered(stream.past.source, 0)
+            sources = (stream.past.source, *stream.past.kin)
+            packed = b"".join(view.remembered(source, 0) for source in sources)
             known = {packed[at : at + DIGEST_SIZE] for at in range(0, len(packed), DIGEST_SIZE)}
-            forgotten = view.forgotten(stream.past.source)
+            forgotten = max((t for source in sources if (t := view.forgotten(source)) is not None), default=None)
             stream.states = {
                 key: _state(event, known, waiting, dead, forgotten) for key, event in stream.events.items()
             }
