@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: setup run test interop lint bench clean
+.PHONY: setup run test interop interop-kubernetes lint bench clean
 
 setup: .venv/.complete ## .venv with .venv/bin/shipper in it
 
@@ -25,6 +25,11 @@ interop: setup ## the same against real servers, which it installs and starts it
 	tests/interop/install.sh
 	tests/helm/install.sh
 	$(BIN)/pytest -m interop
+
+interop-kubernetes: setup ## the chart in a real kube-apiserver, which takes a quarter of an hour to build, once
+	tests/helm/install.sh
+	tests/helm/install-kubernetes.sh
+	$(BIN)/pytest -m kubernetes
 
 lint: setup
 	$(BIN)/ruff check .

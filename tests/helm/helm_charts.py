@@ -31,14 +31,18 @@ class Helm:
         self.name = name
         cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
         self._program = cache / "github-log-shipper-interop" / "helm" / name
-        self._env = {"PATH": "/usr/bin:/bin", "HOME": str(home)}
+        self.env = {"PATH": "/usr/bin:/bin", "HOME": str(home)}
+
+    def command(self, *arguments: str | Path) -> list[str | Path]:
+        """How a command is called, in the environment `env`."""
+        return [self._program, *arguments]
 
     def run(self, *arguments: str | Path, stdin: str | None = None) -> str:
         """What a command prints."""
         done = subprocess.run(
-            [self._program, *arguments],
+            self.command(*arguments),
             input=stdin,
-            env=self._env,
+            env=self.env,
             capture_output=True,
             text=True,
             timeout=60,
