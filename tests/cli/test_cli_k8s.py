@@ -109,7 +109,9 @@ def test_a_patch_names_the_workload_and_holds_only_what_is_ours(sidecar):
     assert objects[2]["subjects"] == [{"kind": "ServiceAccount", "name": "web", "namespace": "prod"}]
     assert (patch["kind"], patch["metadata"]) == ("Deployment", {"name": "web", "namespace": "prod"})
     assert list(patch["spec"]) == ["template"]
-    pod = patch["spec"]["template"]["spec"]
+    template = patch["spec"]["template"]
+    assert template["metadata"] == {"annotations": {"kubectl.kubernetes.io/default-container": "web"}}
+    pod = template["spec"]
     assert [each["name"] for each in pod["containers"]] == ["shipper"]
     assert pod["terminationGracePeriodSeconds"] == 30
 

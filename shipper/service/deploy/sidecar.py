@@ -98,11 +98,12 @@ class Sidecar:
         given = workload["spec"]["template"].get("spec", {}).get("terminationGracePeriodSeconds", GRACE)
         if given < GRACE:
             pod["terminationGracePeriodSeconds"] = GRACE
+        template = {"spec": pod} | ({} if self.native else _default_container(workload["spec"]["template"]))
         return {
             "apiVersion": workload["apiVersion"],
             "kind": workload["kind"],
             "metadata": {key: metadata[key] for key in ("name", "namespace") if key in metadata},
-            "spec": {"template": {"spec": pod}},
+            "spec": {"template": template},
         }
 
     def _metadata(self, what: str) -> dict[str, Any]:
@@ -181,6 +182,14 @@ class Sidecar:
             folders.setdefault(str(PurePosixPath(path).parent), []).append(PurePosixPath(path).name)
         for number, (folder, names) in enumerate(folders.items(), 1):
             yield f"{self.name}-files-{number}", folder, names
+
+
+def _default_container(template: Mapping[str, Any]) -> dict[str, Any]:
+    """Server-side apply puts what it adds first; `kubectl exec` and `logs` take the first unless it is said."""
+    key = "kubectl.kubernetes.io/default-container"
+    said = (template.get("metadata") or {}).get("annotations") or {}
+    names = [each.get("name") for each in (template.get("spec") or {}).get("containers") or []]
+    return {"metadata": {"annotations": {key: names[0]}}} if names and key not in said else {}
 
 
 def _account() -> list[dict[str, Any]]:
