@@ -22,7 +22,7 @@ def validate(model: type[M], node: nodes.Node) -> tuple[M | None, list[Problem]]
     data = nodes.value(node)
     if data is None:
         data = {}
-    found = list(_booleans_taken_for_numbers(model, node))
+    found = list(_taken_for_another(model, node))
     repaired: set[Loc] = set()
     while True:
         try:
@@ -77,14 +77,17 @@ def _repair_one(data: Any, loc: Loc, node: nodes.Scalar, kinds: set[str]) -> boo
     return False
 
 
-def _booleans_taken_for_numbers(model: type[BaseModel], node: nodes.Node) -> Iterator[Problem]:
-    """Where pydantic would make 1 of `true`, which nobody means."""
+def _taken_for_another(model: type[BaseModel], node: nodes.Node) -> Iterator[Problem]:
+    """Where pydantic would make 1 of `true`, or true of `yes` or 1, which YAML 1.2 does not mean by them."""
     for loc, scalar in nodes.scalars(node):
         names = [step for step in loc if isinstance(step, str)]
-        if not names or not isinstance(scalar.value, bool):
+        if not names or scalar.value is None or scalar.failed:
             continue
         last = names[-1]
         parents = shapes.models_at(model, loc[: len(loc) - 1 - loc[::-1].index(last)])
         kinds = {leaf for each in parents if last in shapes.keys(each) for leaf in shapes.leaves(each, last)}
-        if kinds & {int, float} and not kinds & {bool, True, False, Any}:
-            yield Problem(loc, "wrong-type", "expected a number, found true or false")
+        if isinstance(scalar.value, bool):
+            if kinds & {int, float} and not kinds & {bool, True, False, Any}:
+                yield Problem(loc, "wrong-type", "expected a number, found true or false")
+        elif kinds - {type(None)} == {bool} and not isinstance(nodes.resolve(str(scalar.value)), bool):
+            yield Problem(loc, "wrong-type", f"expected true or false, found {wording.found(scalar)}")

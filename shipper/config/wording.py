@@ -48,13 +48,13 @@ def _said(model: type[BaseModel], node: nodes.Node | None, error: Mismatch) -> t
     kind, detail = error.type, error.detail
     context = detail.get("ctx", {})
     if kind == "union":
-        return "wrong-type", f"expected {_either(context['expected'])}, found {_found(node)}"
+        return "wrong-type", f"expected {_either(context['expected'])}, found {found(node)}"
     if kind in ("literal_error", "enum"):
         return _bad_choice(node, error, choices(detail))
     if kind in SHAPES:
         expected = SHAPES[kind]
         advice = "; write it as [value]" if expected == "a list" and isinstance(node, nodes.Scalar) else ""
-        return "wrong-type", f"expected {expected}, found {_found(node)}{advice}"
+        return "wrong-type", f"expected {expected}, found {found(node)}{advice}"
     if kind in ("value_error", "assertion_error"):
         code = "wrong-combination" if isinstance(node, nodes.Mapping) or _holds_nothing(node) else "bad-value"
         return code, str(context.get("error", detail["msg"]))
@@ -62,6 +62,9 @@ def _said(model: type[BaseModel], node: nodes.Node | None, error: Mismatch) -> t
         return kind, detail["msg"]
     return _limit(kind, detail, _unit(model, error))
 
+
+#: Booleans of YAML 1.1.
+_WORDS: Final = ("yes", "no", "on", "off", "y", "n")
 
 _LIMITS: Final = {
     "greater_than": ("gt", "must be greater than {}"),
@@ -103,7 +106,7 @@ def _limit(kind: str, detail: ErrorDetails, unit: str) -> tuple[str, str]:
 def _bad_choice(node: nodes.Node | None, error: Mismatch, words: list[str]) -> tuple[str, str]:
     shown = _shown(node, error.loc)
     if shown is None:
-        return "unknown-value", f"expected {_either(words)}, found {_found(node)}"
+        return "unknown-value", f"expected {_either(words)}, found {found(node)}"
     near = suggest(shown, words)
     return "unknown-value", f"{shown} is not known here{near}; expected {_either(words)}"
 
@@ -119,7 +122,8 @@ def _either(words: list[str]) -> str:
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
 
 
-def _found(node: nodes.Node | None) -> str:
+def found(node: nodes.Node | None) -> str:
+    """What kind of thing a node is; for texts that mean true or false elsewhere, that they don't here."""
     if isinstance(node, nodes.Mapping):
         return "a map"
     if isinstance(node, nodes.Sequence):
@@ -129,5 +133,7 @@ def _found(node: nodes.Node | None) -> str:
     if node.sources:
         return f"what {node.sources[0]} holds"
     value = node.value
+    if node.plain and node.text.lower() in _WORDS:
+        return f"the text {node.text} (YAML 1.2 has only true and false)"
     names = {bool: "true or false", int: "a number", float: "a number", str: "text"}
     return names.get(type(value), "nothing")

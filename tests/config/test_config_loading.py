@@ -205,6 +205,31 @@ def test_faults_of_a_component(faults: Faults, receiver: str, expected: str) -> 
     assert told(faults(with_parts(receiver=receiver), {"WORD": "a word"})) == [expected]
 
 
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("yes", "the text yes (YAML 1.2 has only true and false)"),
+        ("Off", "the text Off (YAML 1.2 has only true and false)"),
+        ("'yes'", "text"),
+        ("1", "a number"),
+        ("0.0", "a number"),
+        ("'${env:WORD}'", "what ${env:WORD} holds"),
+    ],
+)
+def test_only_true_and_false_are_booleans(faults: Faults, written: str, found: str) -> None:
+    """As in YAML 1.2 and in the Collector: whoever switches off a check says so in so many words."""
+    text = with_parts().replace("{endpoint: e:1}", f"{{endpoint: e:1, tls: {{insecure: {written}}}}}")
+    assert told(faults(text, {"WORD": "yes"})) == [
+        f"9:41 error[wrong-type] exporters.sink.tls.insecure: expected true or false, found {found}"
+    ]
+
+
+@pytest.mark.parametrize("written", ["true", "'true'", "TRUE", "'${env:WORD}'"])
+def test_true_may_be_quoted_or_expanded(load_text: Load, written: str) -> None:
+    text = with_parts().replace("{endpoint: e:1}", f"{{endpoint: e:1, tls: {{insecure: {written}}}}}")
+    assert load_text(text, {"WORD": "true"}).exporters["sink"].config.tls.insecure is True
+
+
 def test_a_missing_key_is_told_at_its_parent(faults: Faults) -> None:
     text = with_parts().replace("{token: abcd1234}", "").replace("{endpoint: e:1}", "{}")
     assert told(faults(text)) == [
