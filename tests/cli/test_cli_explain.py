@@ -43,6 +43,7 @@ def test_it_shows_which_rules_were_tried_and_why_each_did_or_did_not_match(confi
         text(
             "    - repository-made-public does not match",
             "        visibility is private, wanted public",
+            "        data.visibility is absent, wanted public",
             "        action is repo.access, wanted repo.public_repository_disabled_visibility",
             "    + repository-visibility-changed matches",
             "        action is repo.access, wanted repo.access",
