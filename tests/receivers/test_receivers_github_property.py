@@ -25,6 +25,7 @@ class World:
         self.thrifty = thrifty
         self.haste = chance.choice([0, 0.2, 0.7, 1])
         self.lives = chance.choice([0, 3, 30])
+        self.sweeps = chance.choice([True, False])
         self.clock = VirtualClock()
         self.github = ModelGitHub(self.clock, rows_of(chance))
         vars(self.github).update(modes)
@@ -60,7 +61,8 @@ class World:
     def start(self, interval: int):
         stream = audit_log(self.github, self.intake, context(self.clock), CONFIG, interval=interval / 1000)
         if self.thrifty:
-            stream._affordable = lambda: 0
+            stream._share = lambda _seconds: 0.0
+            stream._due = lambda _now: self.sweeps and self.chance.random() < 0.2
         return stream
 
 

@@ -11,12 +11,14 @@ younger than min(R, S - overlap): that is `from` after each page, and where a cr
 
 Rows that vanish shift the pages that have numbers, so such listings are read again until they have nothing new.
 
-Where the overlap is more than its share of the quota, polls read from the newest event only, and the overlap is
-read behind them, each part once, when it is old enough that nothing late can come: twice the events in all,
-however short the interval.
+Where the overlap is more than a poll's share of the quota, polls read from the newest event only, and the whole
+overlap is swept as often as the share allows: an event that turned up late is taken that much later. Where that
+would be less often than twice an overlap, the overlap is read behind the polls, each part once, when it is old
+enough that nothing late can come: twice the events in all, however short the interval.
 """
 
 import logging
+import math
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final, cast
@@ -37,8 +39,8 @@ log = logging.getLogger(__name__)
 #: How long GitHub's cloud keeps events: older ones can't be listed any more.
 RETENTION: Final = 180 * 86_400_000
 GIT_RETENTION: Final = 7 * 86_400_000
-#: Pages a sweep may always have, whatever the quota.
-_CHEAP: Final = 2
+#: Pages that are read again in one go, whatever the quota, where each part is read only once.
+_SLICE: Final = 2
 
 
 class AuditEvent:
@@ -80,6 +82,10 @@ class AuditLog(Stream):
         self._interval = interval
         self._overlap = int(config.overlap * 1000)
         self._from: int | None = None
+        self._swept_at = -math.inf
+        """When the last sweep was begun by this process, by its monotonic clock."""
+        self._settled_at = -math.inf
+        """When the overlap was last read behind the polls."""
         self._include = self._knows_include = True
 
     @property
@@ -102,7 +108,8 @@ class AuditLog(Stream):
 
     async def read(self) -> None:
         """Read the overlap and what is new; where that costs too much, what is new first."""
-        if self._from is None or self.newest is None or not self._costly():
+        if self._from is None or self.newest is None or self._due(self._now()):
+            self._swept_at = self._now()
             await self.sweep()
         else:
             await self._tail(min(self.newest, self._server_time()))
@@ -166,6 +173,8 @@ class AuditLog(Stream):
         """Read what is old enough by now that nothing late can come, as far as the quota allows."""
         if self._server_time() - self._overlap - since < self._overlap // 2:
             return
+        affordable = max(_SLICE, self._share(min(self._now() - self._settled_at, self._overlap / 1000)))
+        self._settled_at = self._now()
         behind = self.newest
         listing = self._listing(f">={moment(since)}")
         reading: RisingPass | None = None
@@ -176,18 +185,25 @@ class AuditLog(Stream):
                 reading.take(fresh, page.next)
                 await self._store(fresh, reading, behind)
             reached = reading.reached(self._overlap)
-            spent = reading.pages >= self._affordable() and reached > since
+            spent = reading.pages >= affordable and reached > since
             if spent or reached == reading.began - self._overlap:
                 return
             listing = self._wider(reading) or listing
 
-    def _costly(self) -> bool:
-        """Whether reading the whole overlap again would take more than its share of the quota."""
-        return self.ledger.remembered.since(self._from or 0) / self.per_page > self._affordable()
+    def _due(self, now: float) -> bool:
+        """Whether to sweep: at each poll where its share suffices, else as often as the share allows."""
+        again = self.ledger.remembered.since(self._from or 0) / self.per_page
+        if again <= max(1.0, self._share(self._interval)):
+            return True
+        seldom = self._share(self._overlap / 2000) < again
+        return not seldom and self._share(now - self._swept_at) >= again
 
-    def _affordable(self) -> float:
-        """Pages that one poll may read again."""
-        return max(_CHEAP, self.conversation.allowance(self._interval) * SWEEP_SHARE)
+    def _share(self, seconds: float) -> float:
+        """Pages that may be read again in so many seconds."""
+        return self.conversation.allowance(seconds) * SWEEP_SHARE if seconds > 0 else 0.0
+
+    def _now(self) -> float:
+        return self.conversation.monotonic()
 
     def _begin(self, since: int, began: int, missed_before: int | None = None) -> RisingPass:
         return RisingPass(since=since, began=began, missed_before=missed_before, newest=self.newest)

@@ -17,6 +17,7 @@ from shipper.net.http import Answer
 from shipper.receivers.github.answers import message_of, retry_after
 from shipper.receivers.github.config import usable_token
 from shipper.wire.github import milliseconds
+from shipper.wire.text import file_name
 
 log = logging.getLogger(__name__)
 
@@ -76,7 +77,7 @@ class TokenFile:
         self._text = ""
 
     def __repr__(self) -> str:
-        return f"TokenFile({str(self._path)!r})"
+        return f"TokenFile({file_name(str(self._path))!r})"
 
     async def token(self) -> str:
         """The token that the file has now."""
@@ -101,10 +102,11 @@ class TokenFile:
             text = self._path.read_text("utf-8", "replace").strip()
         except OSError as error:
             raise Unavailable(
-                f"cannot read the token file {self._path}: {error.strerror}", blocked=True
+                f"cannot read the token file {file_name(str(self._path))}: {error.strerror}", blocked=True
             ) from error
         if not usable_token(text):
-            raise Unavailable(f"the token file {self._path} holds no token; write the token alone", blocked=True)
+            name = file_name(str(self._path))
+            raise Unavailable(f"the token file {name} holds no token; write the token alone", blocked=True)
         self._stamp, self._text = stamp, text
 
 

@@ -14,6 +14,7 @@ from shipper.core.errors import Problem
 from shipper.core.units import Duration
 from shipper.net.tls import TLSConfig, check_tls
 from shipper.receivers.github.addresses import CLOUD, api_address, slug_of
+from shipper.wire.text import file_name
 
 Organization: TypeAlias = Annotated[str, AfterValidator(lambda text: slug_of(text, "organization"))]
 Enterprise: TypeAlias = Annotated[str, AfterValidator(lambda text: slug_of(text, "enterprise"))]
@@ -210,7 +211,7 @@ def check(config: Config, paths: Paths) -> Iterator[Problem]:
         yield Problem(("streams",), "no-streams", "every stream is switched off", severity="warning")
     file = config.auth.token_file
     if file is not None and not _readable(paths.input(file)):
-        message = f"{file} cannot be read now; polls fail until it can"
+        message = f"{file_name(file)} cannot be read now; polls fail until it can"
         yield Problem(("auth", "token_file"), "unreadable-file", message, severity="warning")
     if config.auth.app is not None:
         yield from _check_installation(config)
@@ -234,7 +235,9 @@ def _check_key(app: AppConfig, paths: Paths) -> Iterator[Problem]:
     try:
         pem = private_key(app, paths)
     except OSError as fault:
-        yield Problem(loc, "unreadable-file", f"cannot read {app.private_key_file}: {fault.strerror}")
+        yield Problem(
+            loc, "unreadable-file", f"cannot read {file_name(app.private_key_file or '')}: {fault.strerror}"
+        )
         return
     if not _is_rsa(pem):
         yield Problem(loc, "bad-private-key", "no RSA private key in PEM; generate one on the App's settings page")

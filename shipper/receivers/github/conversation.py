@@ -106,6 +106,10 @@ class Conversation:
         sharers = self.lane.sharers[self.resource]
         return self.lane.quota.allowance(self.resource, self._context.clock.monotonic(), interval, sharers)
 
+    def monotonic(self) -> float:
+        """The time by our monotonic clock."""
+        return self._context.clock.monotonic()
+
     def spacing(self, interval: float) -> float:
         """Seconds between polls: `interval`, more where the quota would not last."""
         sharers = self.lane.sharers[self.resource]
