@@ -5,29 +5,22 @@ the order of their numbers and defaults are left out, so the bytes are those the
 """
 
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from shipper.core.batch import BodyKind, Scope
 from shipper.core.record import UID, Record
 from shipper.wire import jsontext
-from shipper.wire.protobuf import VARINTS, framed, varint
+from shipper.wire.protobuf import framed, varint
 
 #: Deeper values become JSON text: protobuf libraries refuse messages nested over 100 deep, a level takes three.
 MAX_DEPTH: Final = 20
 
 _CACHED: Final = 4096
 _CACHED_SIZE: Final = 128
-_SHORT: Final = 2048
-"""What is shorter than this finds the tags and lengths around it in a table."""
-
-_STRINGS: Final = tuple(framed(b"\x12", b"\x0a" + VARINTS[n] + b"x" * n)[: -n or None] for n in range(_SHORT))
-_INTS: Final = tuple(bytes((0x12, n + 1, 0x18)) for n in range(11))
-_TRUE: Final = b"\x12\x02\x10\x01"
-_FALSE: Final = b"\x12\x02\x10\x00"
-_NULL: Final = b"\x12\x00"
-_IN_LIST: Final = tuple(b"\x0a" + VARINTS[n] for n in range(_SHORT))
-_IN_RECORD: Final = tuple(b"\x32" + VARINTS[n] for n in range(_SHORT))
+_HEADS: Final = 16384
+_LONGEST: Final = 1024
+"""Heads are kept for values up to this size."""
 
 _INT64_MAX: Final = 2**63 - 1
 _INT64_MIN: Final = -(2**63)
@@ -35,10 +28,72 @@ _UINT64_MAX: Final = 2**64 - 1
 _double = struct.Struct("<d").pack
 _tagged64 = struct.Struct("<BQ").pack
 
-#: Fields for keys, event names and severities that were met before.
-_keys: dict[str, bytes] = {}
+#: Fields for event names and severities that were met before.
 _names: dict[str, bytes] = {}
 _severities: dict[tuple[int, str], bytes] = {}
+
+
+class _Heads(dict[int, bytes]):
+    """What stands before a value in a KeyValue of one key, its tags and lengths, by the value's size."""
+
+    __slots__ = ("_key", "_keys")
+
+    def __init__(self, keys: "_Keys", key: str) -> None:
+        self._keys, self._key = keys, framed(b"\x0a", _text(key)) if key else b""
+
+    def __missing__(self, size: int) -> bytes:
+        keys = self._keys
+        lead, rest = keys.lead(size)
+        value = b"\x12" + varint(len(lead) + rest) + lead
+        head = keys.tag + varint(len(self._key) + len(value) + rest) + self._key + value
+        if size <= _LONGEST:
+            keys.count_one()
+            self[size] = head
+        return head
+
+
+class _Keys(dict[Any, _Heads]):
+    """The heads of every key that was met with one kind of value: `tag` is that of the KeyValue in its parent.
+
+    Only what is short is kept, and only so much: a flood of made-up keys can't fill the memory.
+    """
+
+    __slots__ = ("_count", "lead", "tag")
+
+    def __init__(self, tag: bytes, lead: Callable[[int], tuple[bytes, int]]) -> None:
+        self.tag, self.lead, self._count = tag, lead, 0
+
+    def __missing__(self, key: Any) -> _Heads:
+        if not isinstance(key, str):
+            return self[str(key)]
+        heads = _Heads(self, key)
+        if len(key) <= _CACHED_SIZE:
+            self.count_one()
+            self[key] = heads
+        return heads
+
+    def count_one(self) -> None:
+        """One more is kept: all of them are forgotten when they are too many."""
+        self._count += 1
+        if self._count > _HEADS:
+            self.clear()
+            self._count = 0
+
+
+class _Field:
+    """A field of KeyValues in its parent, by its tag: the heads for each kind of value."""
+
+    def __init__(self, tag: bytes) -> None:
+        self.texts = _Keys(tag, lambda size: (b"\x0a" + varint(size), size))
+        self.maps = _Keys(tag, lambda size: (b"\x32" + varint(size), size))
+        self.ints = _Keys(tag, lambda size: (b"\x18", size))
+        self.bools = _Keys(tag, lambda value: (b"\x10" + varint(value), 0))
+        self.others = _Keys(tag, lambda size: (b"", size))
+
+
+#: The KeyValues of a map or a resource, and those of a record.
+_VALUES: Final = _Field(b"\x0a")
+_ATTRIBUTES: Final = _Field(b"\x32")
 
 
 def encode(records: Sequence[Record], resource: Mapping[str, Any], scope: Scope, body: BodyKind = "map") -> bytes:
@@ -50,8 +105,8 @@ def encode(records: Sequence[Record], resource: Mapping[str, Any], scope: Scope,
     """
     logs = framed(b"\x0a", _scope(scope))
     own = _json_body if body == "json" else _map_body
-    content = b"".join([part for record in records for part in _record(record, own(record.body))])
-    resource_message = _pairs(resource, _IN_LIST, b"\x0a", 1)
+    content = b"".join([_record(record, own(record.body)) for record in records])
+    resource_message = _pairs(resource, _VALUES, 1)
     return framed(b"\x0a", framed(b"\x0a", resource_message) + framed(b"\x12", logs + content))
 
 
@@ -60,17 +115,41 @@ def _scope(scope: Scope) -> bytes:
     return (framed(b"\x0a", name) if name else b"") + (framed(b"\x12", version) if version else b"")
 
 
-def _record(record: Record, body: bytes) -> tuple[bytes, ...]:
-    """A LogRecord as a field of its scope, in parts."""
-    attributes = record.attributes
-    if UID in attributes:
-        attributes = {key: value for key, value in attributes.items() if key != UID}
-    number, text, name = record.severity_number, record.severity_text, record.event_name
-    head = _time(0x09, record.timestamp) + (_severities.get((number, text)) or _severity(number, text))
-    pairs = _pairs({UID: record.uid, **attributes}, _IN_RECORD, b"\x32", 1)
-    tail = _time(0x59, record.observed) + (_names.get(name) or _name(name))
-    length = len(head) + len(body) + len(pairs) + len(tail)
-    return b"\x12" + varint(length) + head, body, pairs, tail
+def _record(record: Record, body: bytes) -> bytes:
+    """A LogRecord as a field of its scope."""
+    severity, name = (record.severity_number, record.severity_text), record.event_name
+    content = b"".join(
+        (
+            _time(0x09, record.timestamp),
+            _severities.get(severity) or _severity(*severity),
+            body,
+            _pairs({UID: record.uid}, _ATTRIBUTES, 1),
+            _attributes(record.attributes),
+            _time(0x59, record.observed),
+            _names.get(name) or _name(name),
+        )
+    )
+    return b"\x12" + varint(len(content)) + content
+
+
+def _attributes(values: dict[str, Any]) -> bytes:
+    """The attributes of a record but for its uid: most were met before."""
+    try:
+        return b"".join(map(_met.__getitem__, values.items()))
+    except TypeError:  # a list or a map among them
+        return _pairs({key: value for key, value in values.items() if key != UID}, _ATTRIBUTES, 1)
+
+
+class _Met(dict[tuple[str, Any], bytes]):
+    """Attributes that were met before, with their values; only texts are kept, since True equals 1."""
+
+    def __missing__(self, pair: tuple[str, Any]) -> bytes:
+        key, value = pair
+        field = b"" if key == UID else _pairs({key: value}, _ATTRIBUTES, 1)
+        return _remember(self, pair, field) if type(value) is type(key) is str else field
+
+
+_met: Final = _Met()
 
 
 def _severity(number: int, text: str) -> bytes:
@@ -98,12 +177,11 @@ def _time(tag: int, nanoseconds: int) -> bytes:
 
 
 def _map_body(body: Any) -> bytes:
-    return b"\x2a" + _tail(body, 0)[1:]
+    return framed(b"\x2a", _any(body, 0))
 
 
 def _json_body(body: Any) -> bytes:
-    text = jsontext.dumps(body)
-    return framed(b"\x2a", framed(b"\x0a", text))
+    return framed(b"\x2a", framed(b"\x0a", jsontext.dumps(body)))
 
 
 def _text(text: str) -> bytes:
@@ -113,61 +191,38 @@ def _text(text: str) -> bytes:
         return text.encode("utf-8", "backslashreplace")
 
 
-def _key(key: Any) -> bytes:
-    """The `key` field of a KeyValue; nothing for an empty key."""
-    if not isinstance(key, str):
-        return _key(str(key))
-    return _remember(_keys, key, framed(b"\x0a", _text(key)) if key else b"")
-
-
-def _pairs(values: Mapping[Any, Any], leads: tuple[bytes, ...], tag: bytes, depth: int) -> bytes:
-    """KeyValues, each as a field of its parent; `leads` are `tag` and length, by length."""
+def _pairs(values: Mapping[Any, Any], field: _Field, depth: int) -> bytes:
+    """KeyValues, each as a field of its parent."""
+    texts, ints = field.texts, field.ints
     out: list[bytes] = []
-    put = out.append
-    known = _keys.get
     for key, value in values.items():
-        prefix = known(key) or _key(key)
-        if type(value) is str:
+        kind = type(value)
+        if kind is str:
             try:
                 raw = value.encode()
             except UnicodeEncodeError:
                 raw = _text(value)
-            size = len(raw)
-            pair = prefix + _STRINGS[size] + raw if size < _SHORT else prefix + _long_string(raw)
-        elif type(value) is int and _INT64_MIN <= value <= _INT64_MAX:
+            out += (texts[key][len(raw)], raw)
+        elif kind is int and _INT64_MIN <= value <= _INT64_MAX:
             raw = varint(value)
-            pair = prefix + _INTS[len(raw)] + raw
+            out += (ints[key][len(raw)], raw)
+        elif kind is bool:
+            out.append(field.bools[key][value])
+        elif kind is dict and depth < MAX_DEPTH:
+            raw = _pairs(value, _VALUES, depth + 1)
+            out += (field.maps[key][len(raw)], raw)
         else:
-            pair = prefix + _tail(value, depth)
-        size = len(pair)
-        put(leads[size] if size < _SHORT else tag + varint(size))
-        put(pair)
+            raw = _any(value, depth)
+            out += (field.others[key][len(raw)], raw)
     return b"".join(out)
 
 
-def _long_string(raw: bytes) -> bytes:
-    return framed(b"\x12", framed(b"\x0a", raw))
-
-
-def _tail(value: Any, depth: int) -> bytes:
-    """The `value` field of a KeyValue: tag 2, length, AnyValue."""
-    if value is None:
-        return _NULL
-    if value is True:
-        return _TRUE
-    if value is False:
-        return _FALSE
-    return framed(b"\x12", _any(value, depth))
-
-
 def _any(value: Any, depth: int) -> bytes:
-    """An AnyValue."""
+    """An AnyValue; that of null is empty."""
     kind = type(value)
-    if kind is dict or kind is list:
-        return _nested(value, depth)
     if kind is str:
         return framed(b"\x0a", _text(value))
-    if isinstance(value, (Mapping, list, tuple)):
+    if kind is dict or kind is list or isinstance(value, (Mapping, list, tuple)):
         return _nested(value, depth)
     if isinstance(value, bytes):
         return framed(b"\x3a", value)
@@ -177,14 +232,9 @@ def _any(value: Any, depth: int) -> bytes:
 def _nested(value: Mapping[Any, Any] | Sequence[Any], depth: int) -> bytes:
     if depth >= MAX_DEPTH:
         return framed(b"\x0a", jsontext.dumps(value))
-    if type(value) is dict or isinstance(value, Mapping):
-        return framed(b"\x32", _pairs(value, _IN_LIST, b"\x0a", depth + 1))
-    return framed(b"\x2a", b"".join([framed(b"\x0a", _item(item, depth + 1)) for item in value]))
-
-
-def _item(value: Any, depth: int) -> bytes:
-    """An AnyValue in a list, where a null is an empty one."""
-    return framed(b"\x0a", _text(value)) if type(value) is str else _any(value, depth)
+    if isinstance(value, Mapping):
+        return framed(b"\x32", _pairs(value, _VALUES, depth + 1))
+    return framed(b"\x2a", b"".join([framed(b"\x0a", _any(item, depth + 1)) for item in value]))
 
 
 def _scalar(value: str | int | float | bool | None) -> bytes:

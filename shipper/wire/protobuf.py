@@ -4,6 +4,7 @@ from typing import Final
 
 _TABLE: Final = 1 << 14
 _SQUARE: Final = 1 << 28
+_CUBE: Final = 1 << 42
 
 
 def _slow_varint(number: int) -> bytes:
@@ -24,9 +25,11 @@ def varint(number: int) -> bytes:
     """A number of up to 64 bits; negative ones as their two's complement."""
     if 0 <= number < _TABLE:
         return VARINTS[number]
-    low = _LOW[number & 0x3FFF]
     if 0 <= number < _SQUARE:
-        return low + VARINTS[number >> 14]
+        return _LOW[number & 0x3FFF] + VARINTS[number >> 14]
+    if 0 <= number < _CUBE:
+        return _LOW[number & 0x3FFF] + _LOW[number >> 14 & 0x3FFF] + VARINTS[number >> 28]
+    low = _LOW[number & 0x3FFF]
     number = number >> 14 & 0x3FFFFFFFFFFFF
     while number >= _TABLE:
         low += _LOW[number & 0x3FFF]

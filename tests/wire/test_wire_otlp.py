@@ -237,12 +237,35 @@ def test_the_stream_is_found_again_in_its_attribute() -> None:
 
 
 def test_a_flood_of_made_up_keys_does_not_fill_the_memory() -> None:
-    otlp.encode([record({f"key-{n}": n for n in range(20_000)})], {}, SCOPE)
-    assert len(otlp_encode._keys) <= 4096
+    def kept() -> int:
+        kinds = [*vars(otlp_encode._VALUES).values(), *vars(otlp_encode._ATTRIBUTES).values()]
+        return max(sum(1 + len(heads) for heads in kind.values()) for kind in kinds)
+
+    otlp.encode([record({f"key-{n}": n for n in range(40_000)})], {}, SCOPE)
+    assert 0 < kept() <= 16384
+    otlp.encode([record({f"k-{n}": "x" * size for n in range(200)}) for size in range(150)], {}, SCOPE)
+    assert 0 < kept() <= 16384
+    otlp.encode([record(attributes={f"key-{n}": f"value-{n}" for n in range(20_000)})], {}, SCOPE)
+    assert 0 < kept() <= 16384
+    assert 0 < len(otlp_encode._met) <= 4096
+
+
+def test_values_that_equal_each_other_but_are_of_other_types_are_not_confused() -> None:
+    """True is 1 is 1.0 in Python: what was kept of one must not be taken for the other."""
+    for value in [1, True, 1.0, "1", 0, False, 0.0, None, "", [], {}, [1], [True], 1, True, 1.0, "1"]:
+        one = record({"k": value, "in": {"k": value}}, attributes={"k": value})
+        assert otlp.encode([one], RESOURCE, SCOPE) == request([one]).SerializeToString()
+
+
+def test_keys_that_are_no_text_become_text() -> None:
+    for key, text in [(1, "1"), (True, "True"), ("1", "1"), (1.0, "1.0"), (None, "None")] * 2:
+        one = record({key: "v"}, attributes={key: "v"})
+        assert otlp.encode([one], {}, SCOPE) == otlp.encode(
+            [record({text: "v"}, attributes={text: "v"})], {}, SCOPE
+        )
 
 
 @given(st.lists(st.lists(records, max_size=4), max_size=3), st.integers(0, 13), st.integers(0, 13))
-@settings(deadline=None, max_examples=30)
 def test_a_cut_holds_just_those_records(batches: list[list[Record]], start: int, length: int) -> None:
     """Of one entry or of several joined ones."""
     payload = b"".join(
