@@ -64,6 +64,10 @@ SNIPPETS = [
     SECRET,
 ]
 
+#: A folder that the examples share is as good as one for each.
+MANY = settings(
+    max_examples=3 * settings.default.max_examples, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 MUTATION = st.tuples(st.integers(0, len(GOOD)), st.integers(0, 12), st.sampled_from(SNIPPETS))
 
 
@@ -92,7 +96,7 @@ def test_the_file_itself_is_good(tmp_path: Path) -> None:
 
 
 @given(mutations=st.lists(MUTATION, min_size=1, max_size=4))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@MANY
 def test_damaged_files_are_diagnosed(tmp_path: Path, mutations: list[tuple[int, int, str]]) -> None:
     text = GOOD
     for at, removed, put in mutations:
@@ -103,7 +107,7 @@ def test_damaged_files_are_diagnosed(tmp_path: Path, mutations: list[tuple[int, 
 
 
 @given(order=st.permutations(range(len(GOOD.splitlines()))), kept=st.integers(1, 25))
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@MANY
 def test_shuffled_lines_are_diagnosed(tmp_path: Path, order: list[int], kept: int) -> None:
     lines = GOOD.splitlines(keepends=True)
     loaded("".join(lines[index] for index in order[:kept]), tmp_path)
@@ -118,7 +122,7 @@ KEYS = ["receivers", "processors", "exporters", "extensions", "service", "tests"
 
 
 @given(sections=st.dictionaries(st.sampled_from(KEYS), JSON), body=JSON, pipeline=JSON)
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@MANY
 def test_any_shape_is_diagnosed(tmp_path: Path, sections: dict[str, Any], body: Any, pipeline: Any) -> None:
     """Any JSON in the place of any section, component or pipeline."""
     whole = {

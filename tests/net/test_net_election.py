@@ -102,7 +102,7 @@ def test_stepping_down_leaves_no_holder():
     }
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=4 * settings.default.max_examples)
 @given(
     st.lists(st.tuples(st.sampled_from("abc"), st.floats(0.01, 6.0), st.floats(0, 3.0)), min_size=1, max_size=60),
     st.floats(-1e6, 1e6),

@@ -5,7 +5,7 @@ import hmac
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.core.errors import ConfigError
@@ -179,7 +179,6 @@ BEFORE = st.sampled_from(["", " ", "[", "ip=", "x ", "é", "\n"])
 AFTER = st.sampled_from(["", " ", "]", ",", "é"])
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(st.ip_addresses(), BEFORE, AFTER)
 def test_every_ip_address_is_found(address, before, after):
     """However it is surrounded by what is no part of a word."""

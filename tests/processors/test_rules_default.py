@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.core.clock import SystemClock
@@ -114,7 +114,6 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None)  # the machine may be busy
 @given(
     field=st.sampled_from(["visibility", "previous_visibility"]),
     value=JSON,

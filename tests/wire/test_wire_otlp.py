@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from google.protobuf import json_format
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -118,14 +118,12 @@ def body_of(payload: bytes) -> AnyValue:
 
 
 @given(st.lists(records, max_size=3))
-@settings(deadline=None, max_examples=40)
 def test_the_bytes_are_those_of_the_protobuf_library(batch: list[Record]) -> None:
     """Not only the same message: the same bytes, so that nothing is left to a reader's leniency."""
     assert otlp.encode(batch, RESOURCE, SCOPE) == request(batch).SerializeToString()
 
 
 @given(st.lists(records, max_size=3))
-@settings(deadline=None, max_examples=40)
 def test_what_the_protobuf_library_wrote_is_read_back(batch: list[Record]) -> None:
     decoded = otlp.decode(request(batch).SerializeToString())
     assert [exported.record for exported in decoded] == batch
@@ -133,7 +131,6 @@ def test_what_the_protobuf_library_wrote_is_read_back(batch: list[Record]) -> No
 
 
 @given(st.lists(records, max_size=3))
-@settings(deadline=None, max_examples=40)
 def test_json_is_the_same_message(batch: list[Record]) -> None:
     """The protobuf library's own JSON parser finds the request in it that the binary form is."""
     text = otlp_json.encode(otlp.decode(otlp.encode(batch, RESOURCE, SCOPE)))
@@ -145,7 +142,6 @@ def test_json_is_the_same_message(batch: list[Record]) -> None:
 
 
 @given(hostile, st.dictionaries(st.text(), hostile))
-@settings(deadline=None, max_examples=40)
 def test_no_value_stops_the_encoder_and_every_reader_takes_its_bytes(body: Any, extra: dict[str, Any]) -> None:
     batch = [record(body, attributes=extra, event_name=str(body), severity_text=str(extra)), record("neighbour")]
     for kind in ("map", "json"):
@@ -196,11 +192,11 @@ def test_deep_nesting_ends_in_json_text(depth: int) -> None:
 
 def test_nesting_beyond_pythons_stack_is_no_problem() -> None:
     body: Any = "end"
-    for _ in range(200_000):
+    for _ in range(100_000):
         body = [body]
     payload = otlp.encode([record(body)], {}, SCOPE)
-    assert payload.count(b"[") == 200_000 - 20
-    assert otlp.encode([record(body)], {}, SCOPE, "json").count(b"]") == 200_000
+    assert payload.count(b"[") == 100_000 - 20
+    assert otlp.encode([record(body)], {}, SCOPE, "json").count(b"]") == 100_000
 
 
 @pytest.mark.parametrize(
@@ -291,7 +287,6 @@ def test_a_cut_keeps_what_the_shipper_does_not_know() -> None:
 
 
 @given(st.binary(max_size=200))
-@settings(deadline=None, max_examples=40)
 def test_bytes_that_are_no_request_are_a_value_error(data: bytes) -> None:
     for read in (otlp.decode, otlp.count, lambda payload: otlp.cut(payload, 0, 1)):
         try:
@@ -301,7 +296,6 @@ def test_bytes_that_are_no_request_are_a_value_error(data: bytes) -> None:
 
 
 @given(st.lists(records, min_size=1, max_size=2), st.integers(0, 400), st.integers(0, 255))
-@settings(deadline=None, max_examples=40)
 def test_a_damaged_payload_is_a_value_error_at_worst(batch: list[Record], at: int, byte: int) -> None:
     payload = bytearray(otlp.encode(batch, RESOURCE, SCOPE))
     payload[at % len(payload)] = byte
@@ -312,7 +306,6 @@ def test_a_damaged_payload_is_a_value_error_at_worst(batch: list[Record], at: in
 
 
 @given(values, values)
-@settings(deadline=None, max_examples=40)
 def test_of_several_values_the_last_one_counts(first: Any, second: Any) -> None:
     """As protobuf merges a oneof that was sent twice; the library is the oracle."""
     both = any_value(first).SerializeToString() + any_value(second).SerializeToString()

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from shipper.core.component import Exported
@@ -231,7 +231,6 @@ def written(text: str) -> str:
 
 
 @given(st.lists(records, max_size=4), sizes)
-@settings(deadline=None, max_examples=60)
 def test_hostile_events_stay_one_rfc5424_message_each(events: list[Exported], size: int):
     messages = Formatter(Style(max_size=size)).messages(events, 1)
     stream = frame([message.data for message in messages], Framing.OCTETS)
@@ -252,7 +251,6 @@ def test_hostile_events_stay_one_rfc5424_message_each(events: list[Exported], si
 
 
 @given(st.lists(records, max_size=4), sizes, st.sampled_from(["rfc5424", "rfc3164"]))
-@settings(deadline=None, max_examples=60)
 def test_hostile_events_are_one_line_each(events: list[Exported], size: int, protocol: Any):
     """Whatever a reader takes for a line break; and the frame that follows is not swallowed."""
     messages = Formatter(Style(protocol=protocol, max_size=size)).messages(events, 1)
@@ -291,7 +289,6 @@ def mask(extension: str) -> str:
 
 
 @given(records)
-@settings(deadline=None, max_examples=60)
 def test_hostile_events_choose_no_cef_field(event: Exported):
     message = Formatter(Style(message_format="cef", max_size=10**6)).message(event, 1)
     header, extension = cef_fields(parse_rfc5424(message.data).text)
@@ -306,7 +303,6 @@ def test_hostile_events_choose_no_cef_field(event: Exported):
 
 
 @given(records)
-@settings(deadline=None, max_examples=60)
 def test_hostile_events_choose_no_leef_field(event: Exported):
     message = Formatter(Style(message_format="leef", max_size=10**6)).message(event, 1)
     parts = parse_rfc5424(message.data).text.split("|", 6)
