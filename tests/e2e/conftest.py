@@ -11,6 +11,7 @@ from typing import Any
 import grpc
 import pytest
 from aiohttp import web
+from e2e_listening import PATIENCE, ended
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2_grpc as logs_grpc
 
@@ -34,7 +35,7 @@ class Backend:
         """Return when that many records have arrived."""
         while len(self.records) < count:
             self._arrived.clear()
-            await asyncio.wait_for(self._arrived.wait(), 30)
+            await asyncio.wait_for(self._arrived.wait(), PATIENCE)
 
     @property
     def records(self) -> list[tuple[Any, Any, Any]]:
@@ -158,9 +159,9 @@ class Program:
     async def run(self, *arguments: str, **env: str) -> tuple[int, str, str]:
         """Run to the end: exit code, stdout, stderr."""
         process = await self.start(*arguments, **env)
-        out, err = await asyncio.wait_for(process.communicate(), 60)
+        out, err = await ended(process)
         assert process.returncode is not None
-        return process.returncode, out.decode(), err.decode()
+        return process.returncode, out, err
 
 
 @pytest.fixture

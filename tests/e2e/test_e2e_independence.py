@@ -2,12 +2,13 @@
 
 import asyncio
 import os
+import signal
 from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
-from e2e_listening import listening
+from e2e_listening import PATIENCE, ended, listening
 
 from shipper.simulator import Options, Simulator
 
@@ -45,7 +46,7 @@ async def ready(admin: str) -> tuple[int, dict]:
 
 async def ready_is(admin: str, status: int) -> dict:
     """What `/readyz` says once it has this status."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while True:
             found, body = await ready(admin)
             if found == status:
@@ -55,7 +56,7 @@ async def ready_is(admin: str, status: int) -> dict:
 
 async def full(admin: str, culprit: str) -> str:
     """What `/readyz` says of a full journal, once it names the culprit."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while True:
             body = await ready_is(admin, 503)
             for reason in body["reasons"]:
@@ -76,7 +77,7 @@ async def test_an_exporter_that_hangs_holds_nobody_and_nothing_in_memory(program
         await http_backend.received(6000)
         late = resident(process.pid)
         process.terminate()
-        await asyncio.wait_for(process.communicate(), 60)
+        await ended(process)
     assert process.returncode == 75
     assert late - early < 15, f"{early:.0f} MB with 1000 records behind, {late:.0f} MB with 6000"
 
@@ -87,12 +88,8 @@ async def test_a_full_journal_makes_polls_wait_and_readyz_says_who_holds_it_up(p
             "otlphttp/slow": {"endpoint": hanging, "timeout": "500ms"},
             "otlphttp": {"endpoint": http_backend.endpoint},
         }
-        config = program.configure(
-            github,
-            exporters,
-            processors=EVERYTHING,
-            extensions={"storage": {"path": str(program.folder / "shipper.db"), "max_size": "64KiB"}},
-        )
+        storage = {"storage": {"path": str(program.folder / "shipper.db"), "max_size": "64KiB"}}
+        config = program.configure(github, exporters, processors=EVERYTHING, extensions=storage)
         process = await program.start("run", "-c", str(config))
         admin, _ = await listening(process, "admin")
         await http_backend.received(100)
@@ -103,12 +100,12 @@ async def test_a_full_journal_makes_polls_wait_and_readyz_says_who_holds_it_up(p
         assert len(github.requests) <= polled + 1, "polls wait"
         taken = len(http_backend.records)
         assert 0 < taken < 3000
-        changed = config.read_text().replace(hanging, http_backend.endpoint)
-        config.write_text(changed)
-        process.send_signal(1)
+        mended = {name: {"endpoint": http_backend.endpoint, "timeout": "60s"} for name in exporters}
+        program.configure(github, mended, processors=EVERYTHING, extensions=storage)
+        process.send_signal(signal.SIGHUP)
         await http_backend.received(6000)
         await ready_is(admin, 200)
         process.terminate()
-        await asyncio.wait_for(process.communicate(), 60)
+        await ended(process)
     assert process.returncode == 0
     assert len(http_backend.records) == 6000, "each exporter sent each record once"

@@ -1,13 +1,12 @@
 """Checking, backfilling, reconciling and looking into storage, from outside."""
 
-import asyncio
 import json
 import stat
 from collections import Counter
 
 import pytest
 from aiohttp import web
-from e2e_listening import listening
+from e2e_listening import ended, listening
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs
 
 from shipper.simulator import Options, Simulator, Token
@@ -199,7 +198,7 @@ async def test_beside_a_running_shipper_looking_works_and_shipping_is_refused(pr
         assert "in use by another shipper" in err
         assert "stop that one" in err
     process.terminate()
-    await asyncio.wait_for(process.communicate(), 30)
+    await ended(process)
 
 
 async def test_rewinding_reads_again_and_ships_only_what_is_new_unless_told(program, github, http_backend):

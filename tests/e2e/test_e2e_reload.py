@@ -8,6 +8,7 @@ from collections import Counter
 
 import pytest
 from aiohttp import web
+from e2e_listening import PATIENCE, ended, until
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from shipper.simulator import Options, Simulator
@@ -43,7 +44,7 @@ class Slow:
         """Return when that many records have arrived."""
         while len(self.taken) < count:
             self._progress.clear()
-            await asyncio.wait_for(self._progress.wait(), 30)
+            await asyncio.wait_for(self._progress.wait(), PATIENCE)
 
     async def _take(self, request):
         message = ExportLogsServiceRequest.FromString(await request.read())
@@ -59,20 +60,12 @@ UID = "log.record.uid"
 
 
 def last_words(err):
-    return json.loads(err.decode().splitlines()[-1])
-
-
-async def until(process, text):
-    """The line of the program's log that has this text."""
-    while line := (await asyncio.wait_for(process.stderr.readline(), 60)).decode():
-        if text in line:
-            return line
-    raise AssertionError(f"no line with {text!r}")
+    return json.loads(err.splitlines()[-1])
 
 
 async def end(process):
     process.terminate()
-    _, err = await asyncio.wait_for(process.communicate(), 60)
+    _, err = await ended(process)
     return process.returncode, err
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from e2e_listening import listening
+from e2e_listening import ended, listening, until
 
 from shipper.simulator import Options, Simulator, Token
 
@@ -25,14 +25,6 @@ async def github():
 
 def last_words(err: str) -> dict:
     return json.loads(err.splitlines()[-1])
-
-
-async def until(process, text):
-    """The line of the program's log that has this text."""
-    while line := (await asyncio.wait_for(process.stderr.readline(), 30)).decode():
-        if text in line:
-            return line
-    raise AssertionError(f"no line with {text!r}")
 
 
 async def get(url):
@@ -69,9 +61,9 @@ async def test_a_signal_drains_and_says_what_it_did(program, github, http_backen
     process = await program.start("run", "--drain-timeout", "500ms", "-c", str(config))
     await until(process, "nothing listens")
     process.send_signal(number)
-    _, err = await asyncio.wait_for(process.communicate(), 30)
+    _, err = await ended(process)
     assert process.returncode == 75
-    assert last_words(err.decode())["waiting"] == 10
+    assert last_words(err)["waiting"] == 10
     assert len(http_backend.records) == 10
 
 
@@ -99,7 +91,7 @@ async def test_a_refused_token_is_told_while_the_other_organization_goes_on(prog
     assert all("other-corp" in reason["part"] for reason in body["reasons"])
     assert any(part["part"].startswith("acme-corp") and part["status"] == "ok" for part in body["components"])
     process.terminate()
-    await asyncio.wait_for(process.communicate(), 30)
+    await ended(process)
     assert process.returncode == 0
 
 
@@ -117,7 +109,7 @@ async def test_sighup_swaps_the_pipeline_and_a_bad_file_changes_nothing(program,
     process.send_signal(signal.SIGHUP)
     await until(process, "reloaded")
     process.terminate()
-    _, err = await asyncio.wait_for(process.communicate(), 30)
+    _, err = await ended(process)
     assert process.returncode == 0, err
     assert len(http_backend.records) == 10
 
@@ -131,7 +123,7 @@ async def test_watching_sees_a_changed_file(program, github, http_backend):
     config.write_text(json.dumps(changed))
     await until(process, "reloaded")
     process.terminate()
-    await asyncio.wait_for(process.communicate(), 30)
+    await ended(process)
     assert len(http_backend.records) == 10
 
 
@@ -149,7 +141,7 @@ async def test_metrics_and_status_count_what_was_shipped(program, github, http_b
     assert status["receivers"]["github"]["accepted"] == 10
     assert status["pipelines"]["logs/github"].startswith("github(audit_log, code_scanning) > normalize > ")
     process.terminate()
-    await asyncio.wait_for(process.communicate(), 30)
+    await ended(process)
 
 
 def catches_sigterm(pid: int) -> bool:
@@ -167,6 +159,6 @@ async def test_a_stop_while_the_program_loads_ends_as_any_other(program, github,
     if not await asyncio.to_thread(catches_sigterm, process.pid):
         pytest.skip("this system does not tell which signals a process catches")
     process.terminate()
-    _, err = await asyncio.wait_for(process.communicate(), 30)
+    _, err = await ended(process)
     assert process.returncode == 0
-    assert last_words(err.decode())["waiting"] == 0
+    assert last_words(err)["waiting"] == 0

@@ -5,12 +5,13 @@ import json
 import os
 import signal
 import sqlite3
+from collections import Counter
 from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
-from e2e_listening import listening
+from e2e_listening import PATIENCE, ended, listening, said
 
 from shipper.simulator import Options, Simulator
 
@@ -26,33 +27,47 @@ MARKS = {
 }
 
 
+class Loud:
+    """A backend that answers by 401, 400, 503, 302, over and over, and repeats the request's headers each time."""
+
+    def __init__(self) -> None:
+        self.address = ""
+        self._asked: Counter[str] = Counter()
+        self._progress = asyncio.Event()
+
+    async def answer(self, request: web.Request) -> web.Response:
+        status = (401, 400, 503, 302)[self._asked[request.path] % 4]
+        self._asked[request.path] += 1
+        self._progress.set()
+        text = str(dict(request.headers))
+        return web.Response(status=status, text=text, headers={"Location": f"http://127.0.0.1:1/?{text[:200]}"})
+
+    async def asked(self, path: str, count: int) -> None:
+        """Return when requests for paths that end like this have come that often."""
+        while sum(number for each, number in self._asked.items() if each.endswith(path)) < count:
+            self._progress.clear()
+            await asyncio.wait_for(self._progress.wait(), PATIENCE)
+
+
 @pytest.fixture
 async def loud():
-    """A backend that answers everything with 401, 400 or 503 and repeats the request's headers in its answer."""
-    statuses = [401, 400, 503, 302]
-
-    async def answer(request):
-        statuses.append(statuses.pop(0))
-        said = str(dict(request.headers))
-        return web.Response(
-            status=statuses[0], text=said, headers={"Location": f"http://127.0.0.1:1/?{said[:200]}"}
-        )
-
+    backend = Loud()
     app = web.Application(client_max_size=2**26)
-    app.router.add_route("*", "/{path:.*}", answer)
+    app.router.add_route("*", "/{path:.*}", backend.answer)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    yield f"127.0.0.1:{runner.addresses[0][1]}"
+    backend.address = f"127.0.0.1:{runner.addresses[0][1]}"
+    yield backend
     await runner.cleanup()
 
 
-def troubled(program, github, loud: str) -> Path:
+def troubled(program, github, loud: Loud) -> Path:
     """A configuration with a secret in every place that takes one, and backends that refuse everything."""
     retry = {"initial_interval": "20ms", "max_interval": "50ms"}
     exporters = {
-        "otlp": {"endpoint": loud, "tls": {"insecure": True}, "headers": {"x-key": MARKS["header"]}},
-        "otlphttp": {"endpoint": f"http://{loud}", "headers": {"authorization": MARKS["header2"]}},
+        "otlp": {"endpoint": loud.address, "tls": {"insecure": True}, "headers": {"x-key": MARKS["header"]}},
+        "otlphttp": {"endpoint": f"http://{loud.address}", "headers": {"authorization": MARKS["header2"]}},
         "file": {"path": "out/events.jsonl"},
     }
     for exporter in list(exporters.values())[:2]:
@@ -69,11 +84,11 @@ def troubled(program, github, loud: str) -> Path:
     config = json.loads(path.read_text())
     config["receivers"]["github/proxied"] = config["receivers"]["github"] | {
         "base_url": "http://github.test",
-        "proxy_url": f"http://user:{MARKS['proxy']}@{loud}",
+        "proxy_url": f"http://user:{MARKS['proxy']}@{loud.address}",
     }
     config["service"]["pipelines"]["logs/github"]["receivers"].append("github/proxied")
     config["service"]["telemetry"]["logs"]["level"] = "debug"
-    push = {"endpoint": f"http://{loud}", "headers": {"x-key": MARKS["push"]}, "interval": "1s"}
+    push = {"endpoint": f"http://{loud.address}", "headers": {"x-key": MARKS["push"]}, "interval": "1s"}
     config["service"]["telemetry"]["metrics"]["otlp"] = push
     path.write_text(json.dumps(config))
     return path
@@ -82,6 +97,15 @@ def troubled(program, github, loud: str) -> Path:
 async def read(url: str) -> str:
     async with aiohttp.ClientSession() as session, session.get(url) as answer:
         return str(answer.headers) + await answer.text()
+
+
+async def tapped(tap, github) -> None:
+    """Let events happen until the tap shows one."""
+    async with asyncio.timeout(PATIENCE):
+        shown = asyncio.create_task(tap.stdout.readline())
+        while not shown.done():
+            github.happen("git.clone")
+            await asyncio.wait([shown], timeout=0.1)
 
 
 def marks_in(text: str) -> list[str]:
@@ -100,20 +124,22 @@ async def test_no_secret_is_written_anywhere(program, loud, tmp_path):
         )
         admin, lines = await listening(process, "admin")
         metrics, more = await listening(process, "metrics")
+        reading = asyncio.create_task(said(process, "the new configuration is refused"))
         tap = await program.start("tap", "--url", admin)
-        await asyncio.sleep(2)
+        await loud.asked("/v1/logs", 8)
+        await loud.asked("/v1/metrics", 1)
+        await loud.asked("/audit-log", 1)
+        await tapped(tap, github)
         shown = [await read(f"{admin}/{page}") for page in ("status", "readyz?verbose", "readyz", "livez")]
         shown.append(await read(f"{metrics}/metrics"))
         good = path.read_text()
         path.write_text(good.replace('"poll_interval"', '"poll_intervall"'))
         process.send_signal(signal.SIGHUP)
-        await asyncio.sleep(0.5)
+        _, most = await reading
         path.write_text(good)
         process.terminate()
-        out, err = await asyncio.wait_for(process.communicate(), 60)
-        shown += [text.decode() for text in await asyncio.wait_for(tap.communicate(), 60)]
-    text = "".join([*lines, *more, *shown, out.decode(), err.decode()])
-    assert "refused" in text
+        shown += [*await ended(process), *await ended(tap)]
+    text = "".join([*lines, *more, *most, *shown])
     assert "backend" in text
     assert marks_in(text) == []
     made = [each for each in tmp_path.rglob("*") if each.is_file() and each != path]
@@ -131,7 +157,7 @@ async def test_no_command_shows_a_secret(program, loud, command):
         _, out, err = await program.run(*command, "-c", str(path), MARKED=MARKS["token"])
         assert marks_in(out + err) == []
         wrong = json.loads(path.read_text())
-        wrong["exporters"]["otlphttp"]["endpoint"] = f"http://user:{MARKS['endpoint']}@{loud}"
+        wrong["exporters"]["otlphttp"]["endpoint"] = f"http://user:{MARKS['endpoint']}@{loud.address}"
         path.write_text(json.dumps(wrong))
         path.write_text(path.read_text().replace('"poll_interval": "100ms"', '"poll_interval": "often"'))
         _, out, err = await program.run(*command, "-c", str(path), MARKED=MARKS["token"])

@@ -5,7 +5,7 @@ import json
 import signal
 
 import pytest
-from e2e_listening import listening
+from e2e_listening import PATIENCE, ended, listening
 
 from shipper.simulator import Options, Simulator
 
@@ -22,7 +22,7 @@ async def running(program):
         yield program, process, address
         if process.returncode is None:
             process.send_signal(signal.SIGTERM)
-        await asyncio.wait_for(process.wait(), 30)
+        await asyncio.wait_for(process.wait(), PATIENCE)
         await reading
 
 
@@ -45,10 +45,10 @@ async def test_tap_as_json_is_a_record_a_line(running):
 async def test_a_watcher_does_not_keep_the_shipper_from_stopping(running):
     program, process, address = running
     watching = await program.start("tap", "--url", address)
-    await asyncio.wait_for(watching.stdout.readline(), 30)
+    await asyncio.wait_for(watching.stdout.readline(), PATIENCE)
     process.send_signal(signal.SIGTERM)
-    assert await asyncio.wait_for(process.wait(), 20) == 0
-    await asyncio.wait_for(watching.communicate(), 20)
+    assert await asyncio.wait_for(process.wait(), PATIENCE) == 0
+    await ended(watching)
 
 
 async def test_top_shows_what_was_taken_and_sent(running):
