@@ -152,7 +152,8 @@ class Run:
         """Ship what is left."""
         program = await self._start("--once", "--drain-timeout", "60s")
         if await program.wait():
-            raise RuntimeError(f"the last run ended with {program.returncode}; see {self._folder}/log")
+            said = self._log().decode()[-4000:]
+            raise RuntimeError(f"the last run ended with {program.returncode}; see {self._folder}/log: {said}")
 
     def _troubles(self) -> list[Any]:
         return [self._reload, self._bad_file, self._full_disk, self._no_syslog, self._more_events]
