@@ -17,6 +17,9 @@ from shipper.receivers.github.quota import Quota
 
 #: Redirects followed for one request, on the same origin only.
 _REDIRECTS: Final = 2
+#: Seconds for which a request keeps others of its token waiting. Most are answered in one, GitHub itself gives up
+#: after ten; one that takes longer goes on beside the others, so that an organization that hangs holds no other.
+_TURN: Final = 5.0
 _NOTHING: Final[Mapping[str, str]] = {}
 
 
@@ -96,9 +99,19 @@ class Turn:
 
 
 class Lane:
-    """All requests of one token: one at a time, first come first served, and none beyond the quota."""
+    """All requests of one token: one at a time, first come first served, and none beyond the quota.
 
-    def __init__(self, api: Api, credentials: Credentials, min_remaining: int, clock: Clock) -> None:
+    Args:
+        api: who is asked.
+        credentials: who asks.
+        min_remaining: calls of each window that are left to others.
+        clock: the time.
+        turn: seconds after which a request that is not answered no longer keeps the next one waiting.
+    """
+
+    def __init__(
+        self, api: Api, credentials: Credentials, min_remaining: int, clock: Clock, *, turn: float = _TURN
+    ) -> None:
         self.api = api
         self.quota = Quota(min_remaining)
         self.sharers: dict[str, int] = {}
@@ -106,6 +119,7 @@ class Lane:
         self._credentials = credentials
         self._clock = clock
         self._lock = asyncio.Lock()
+        self._turn = turn
 
     @property
     def app(self) -> bool:
@@ -122,11 +136,19 @@ class Lane:
             wait = self.quota.wait(resource, self._clock.monotonic())
             if wait > 0:
                 return Turn(None, wait=wait)
-            token = await self._credentials.token()
-            asked, answer = await self._timed(url, token, headers)
-            if answer.status == 401 and self._credentials.refused(token):
-                asked, answer = await self._timed(url, await self._credentials.token(), headers)
-            return Turn(answer, asked)
+            asking = asyncio.create_task(self._ask(url, await self._credentials.token(), headers))
+            try:
+                await asyncio.wait([asking], timeout=self._turn)
+            except asyncio.CancelledError:
+                asking.cancel()
+                raise
+        return await asking
+
+    async def _ask(self, url: str, token: str, headers: Mapping[str, str]) -> Turn:
+        asked, answer = await self._timed(url, token, headers)
+        if answer.status == 401 and self._credentials.refused(token):
+            asked, answer = await self._timed(url, await self._credentials.token(), headers)
+        return Turn(answer, asked)
 
     async def _timed(self, url: str, token: str, headers: Mapping[str, str]) -> tuple[int, Answer]:
         """The answer, and the server's time (ms) when it can't have begun to look yet."""

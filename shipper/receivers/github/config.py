@@ -235,9 +235,8 @@ def _check_key(app: AppConfig, paths: Paths) -> Iterator[Problem]:
     try:
         pem = private_key(app, paths)
     except OSError as fault:
-        yield Problem(
-            loc, "unreadable-file", f"cannot read {file_name(app.private_key_file or '')}: {fault.strerror}"
-        )
+        name = file_name(app.private_key_file or "")
+        yield Problem(loc, "unreadable-file", f"cannot read {name}: {fault.strerror}")
         return
     if not _is_rsa(pem):
         yield Problem(loc, "bad-private-key", "no RSA private key in PEM; generate one on the App's settings page")
