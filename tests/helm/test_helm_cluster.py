@@ -72,6 +72,19 @@ def test_it_is_installed_and_its_pods_are_admitted_where_only_restricted_ones_ar
     assert {api.get(namespace, each).status for each in lasting} <= {404}
 
 
+def test_pods_with_more_rights_than_restricted_ones_are_refused(api):
+    """What the other tests rest on."""
+    namespace = place(api, "refused")
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "a"},
+        "spec": {"containers": [{"name": "a", "image": "a"}]},
+    }
+    (refusal,) = admit(api, namespace, [pod])
+    assert 'violates PodSecurity "restricted:latest"' in refusal
+
+
 def test_the_examples_for_parents_are_installed_and_their_pods_admitted(api, helm: Helm, parent):
     namespace = place(api, "parent", helm.name, parent.name)
     install(api, helm, "install", "r", parent, f"--namespace={namespace}")

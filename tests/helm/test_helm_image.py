@@ -86,6 +86,8 @@ async def test_it_is_the_same_twice_and_runs_as_nobody(buildah, image, tmp_path)
     assert told["Labels"]["org.opencontainers.image.title"] == "github-log-shipper"
 
     root = Path(buildah("mount", buildah("from", name)))
+    added = sum(file.lstat().st_size for file in (root / "opt/shipper").rglob("*")) / 1e6
+    assert 100 < added < 150  # docs/kubernetes.md says 135 MB
     site = next((root / "opt/shipper/lib").glob("python3.*/site-packages"))
     assert not [tool for tool in ("pip", "setuptools") if (site / tool).exists()]
     assert not [compiler for compiler in ("gcc", "cc") if (root / "usr/bin" / compiler).exists()]

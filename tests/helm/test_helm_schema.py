@@ -11,7 +11,7 @@ from helm_charts import CHART, ROOT, VALUES
 
 from shipper import __version__
 from shipper.core.telemetry import METRICS
-from shipper.service.deploy.sidecar import ADMIN_PORT, DRAIN, METRICS_PORT
+from shipper.service.deploy.sidecar import ADMIN_PORT, DRAIN, METRICS_PORT, RESOURCES
 from shipper.service.observe.metrics import PROCESS
 
 _NAME = re.compile(r"\b(?:otelcol|shipper)_[a-z0-9_]+")
@@ -135,3 +135,4 @@ def test_the_sidecar_without_helm_has_the_charts_defaults():
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     assert (values["adminPort"], values["metricsPort"]) == (ADMIN_PORT, METRICS_PORT)
     assert values["drainTimeoutSeconds"] == DRAIN
+    assert values["resources"] == RESOURCES

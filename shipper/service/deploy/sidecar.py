@@ -25,7 +25,8 @@ _SECURITY: Final[dict[str, Any]] = {
     "runAsUser": _USER,
     "seccompProfile": {"type": "RuntimeDefault"},
 }
-_RESOURCES: Final[dict[str, Any]] = {
+#: Those of helm/shipper/values.yaml, which says how they were measured.
+RESOURCES: Final[dict[str, Any]] = {
     "limits": {"ephemeral-storage": "3Gi", "memory": "256Mi"},
     "requests": {"cpu": "20m", "ephemeral-storage": "64Mi", "memory": "128Mi"},
 }
@@ -156,7 +157,7 @@ class Sidecar:
             "command": ["shipper"],
             "args": args,
             **({"env": variables} if variables else {}),
-            "resources": _RESOURCES,
+            "resources": RESOURCES,
             "securityContext": _SECURITY,
             "terminationMessagePolicy": "FallbackToLogsOnError",
             "volumeMounts": mounts,
