@@ -136,8 +136,11 @@ class Generation:
         await _end(self._receiving)
 
     async def drain(self) -> None:
-        """Return when nothing waits for any exporter."""
-        await asyncio.gather(*(delivery.drained() for delivery in self.deliveries))
+        """Return when nothing waits for any exporter, dead letters that appear meanwhile included."""
+        draining = True
+        while draining:
+            await asyncio.gather(*(delivery.drained() for delivery in self.deliveries))
+            draining = self.waiting() > 0
 
     async def finish(self) -> None:
         """Stop, and let answers that are under way arrive: a request without one would be made again."""

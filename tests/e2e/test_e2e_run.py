@@ -8,6 +8,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from e2e_listening import ended, listening, until
 
 from shipper.simulator import Options, Simulator, Token
@@ -52,6 +54,25 @@ async def test_with_a_dead_backend_it_ends_with_75_and_the_next_start_sends_what
     assert code == 0
     assert last_words(err)["message"] == "stopped: 10 records drained, 0 wait in storage"
     assert len(http_backend.records) == 10
+
+
+async def test_draining_waits_for_dead_letters_that_appear_meanwhile(program, github):
+    """Their exporter had nothing to do when the drain began."""
+
+    async def refuse(_request: web.Request) -> web.Response:
+        await asyncio.sleep(0.05)
+        return web.Response(status=400, text="not to our taste")
+
+    app = web.Application()
+    app.router.add_post("/v1/logs", refuse)
+    async with TestServer(app) as backend:
+        exporters = {"otlphttp": {"endpoint": str(backend.make_url("/"))}, "file": {"path": "dead.jsonl"}}
+        pipeline = {"exporters": ["otlphttp"], "dead_letter": ["file"]}
+        config = program.configure(github, exporters, pipeline=pipeline)
+        code, _, err = await program.run("run", "--once", "-c", str(config))
+    assert last_words(err)["message"] == "stopped: 10 records drained, 0 wait in storage"
+    assert code == 0
+    assert (program.folder / "dead.jsonl").read_text().count('"log.record.uid"') == 10
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
