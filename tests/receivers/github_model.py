@@ -150,8 +150,9 @@ class ModelGitHub:
             reverse=self.falling,
         )
         if not self.deaf:
-            since = milliseconds(query["phrase"].removeprefix("created:>="))
-            rows = [row for row in rows if row.time >= since]
+            since, _, until = query["phrase"].removeprefix("created:").removeprefix(">=").partition("..")
+            last = milliseconds(until) + 999 if until else max((row.time for row in rows), default=0)
+            rows = [row for row in rows if milliseconds(since) <= row.time <= last]
         size = min(self.size, int(query["per_page"]))
         start = self._start(rows, query, size)
         page, rest = rows[start : start + size], rows[start + size :]

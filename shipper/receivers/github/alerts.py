@@ -14,8 +14,8 @@ from shipper.core.record import Record
 from shipper.receivers.github.answers import Page
 from shipper.receivers.github.conversation import Conversation
 from shipper.receivers.github.ledger import Checkpoint, Fresh, Ledger
-from shipper.receivers.github.listing import Listing, address
-from shipper.receivers.github.sweep import Pass, Stream
+from shipper.receivers.github.listing import Listing, address, numbered
+from shipper.receivers.github.sweep import Pass, Sheet, Stream
 from shipper.wire.github import AlertStream, alert_record, alert_time, alert_uid
 
 #: How late a change may turn up behind its own time, in ms.
@@ -104,7 +104,7 @@ class AlertState(Stream):
             self._etag = page.etag if reading.pages == 1 else None
         return reading
 
-    async def period(self, since: int, until: int) -> AsyncIterator[list[Record]]:
+    async def period(self, since: int, until: int) -> AsyncIterator[Sheet]:
         """The records of alerts last changed in a past period (ms), page by page; nothing is remembered.
 
         Raises:
@@ -118,9 +118,8 @@ class AlertState(Stream):
                 times = [self.ledger.shape.time(alert) for alert in page.events]
                 reading.take(Fresh([], [], [], times), page.next)
                 alerts = zip(page.events, times, strict=True)
-                yield self.ledger.records(
-                    [each for each, time in alerts if time is None or since <= time <= until]
-                )
+                mine = [each for each, time in alerts if time is None or since <= time <= until]
+                yield Sheet(self.ledger.records(mine), numbered(page.next) and not reading.ended)
 
     def _begin(self, began: int, missed_before: int | None) -> FallingPass:
         until = None

@@ -29,9 +29,9 @@ from shipper.receivers.github.answers import Page
 from shipper.receivers.github.config import AuditLogConfig
 from shipper.receivers.github.conversation import Conversation, Interrupted, Refusal
 from shipper.receivers.github.ledger import Checkpoint, Fresh, Ledger
-from shipper.receivers.github.listing import Listing, address, moment
+from shipper.receivers.github.listing import Listing, address, moment, numbered
 from shipper.receivers.github.quota import SWEEP_SHARE
-from shipper.receivers.github.sweep import Pass, Stream, latest
+from shipper.receivers.github.sweep import Pass, Sheet, Stream, latest
 from shipper.wire.github import AUDIT_LOG, audit_record, audit_time, audit_uid
 
 log = logging.getLogger(__name__)
@@ -140,15 +140,28 @@ class AuditLog(Stream):
         since, reading.last = reading.last, None
         return self._listing(f">={moment(since)}")
 
-    async def period(self, since: int, until: int) -> AsyncIterator[list[Record]]:
+    async def period(self, since: int, until: int) -> AsyncIterator[Sheet]:
         """The records of a past period (ms), page by page; nothing is remembered.
+
+        A listing with numbered pages is begun again with the last second of each page, so that its first page is
+        the only one that is read: nothing can move from one page to another. Only where a second fills a page, or
+        the server lists what it was not asked for, its numbers are followed.
 
         Raises:
             Unavailable: a page can't be had.
         """
         listing = self._listing(f"{moment(since)}..{moment(until)}")
+        trusted = True
         while asked := await listing.page():
-            yield self.ledger.records(cast("Page", asked.page).events)
+            page = cast("Page", asked.page)
+            times = [time for event in page.events if (time := audit_time(event)) is not None]
+            trusted &= times == sorted(times) and (not times or times[0] // 1000 >= since // 1000)
+            shifts = numbered(page.next)
+            rises = trusted and bool(times) and times[0] < times[-1]
+            if shifts and rises and times[-1] // 1000 > since // 1000:
+                since, shifts = times[-1], False
+                listing = self._listing(f"{moment(since)}..{moment(until)}")
+            yield Sheet(self.ledger.records(page.events), shifts)
 
     def adapt(self, refusal: Refusal) -> bool:
         """Old Enterprise Servers answer 404 to `include`: ask without it, once."""

@@ -5,6 +5,7 @@ window's quota is used as fast as GitHub answers, the rest is spread over what i
 polls with the same token go on.
 """
 
+import logging
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from typing import Final
 
@@ -22,11 +23,16 @@ from shipper.receivers.github.ledger import decoded
 from shipper.receivers.github.remembered import digest
 from shipper.receivers.github.sweep import Stream
 
+log = logging.getLogger(__name__)
+
 #: Somebody waits for the end, so faults are given up sooner than by polls; a window of quota is sat out.
 PATIENCE: Final = Patience(attempts=5, wait=2 * 3600.0)
 
 #: Times a listing is begun again.
 _ATTEMPTS: Final = 8
+
+#: Times a listing with pages that shift is read.
+_PASSES: Final = 5
 
 _SECOND: Final = 1000
 
@@ -57,14 +63,16 @@ class History:
         while True:
             try:
                 # A phrase counts in seconds, so the last one is asked for whole.
-                async for records in self._listing.period(place.reached or since, until + _SECOND):
+                async for records, shifts in self._listing.period(place.reached or since, until + _SECOND):
                     begun = place.reached
+                    place.shifts |= shifts
                     yield self._excerpt(records, place)
                     await self._pace()
                     if place.reached is not None and place.reached != begun and self._listing.grow():
                         break
                 else:
-                    return
+                    if place.done():
+                        return
             except Interrupted as interrupted:
                 attempts += 1
                 if attempts == _ATTEMPTS or (interrupted.shrink and self._listing.per_page == 1):
@@ -98,9 +106,11 @@ class History:
         listed = [(record, shape.time(record.body)) for record in records]
         place.move([time for _, time in listed])
         mine = [(r, time) for r, time in listed if time is None or place.since <= time <= place.until]
+        digests = [digest(record.uid) for record, _ in mine]
+        place.note(digests)
         return Excerpt(
             self._listing.ledger.batch([record for record, _ in mine]),
-            [digest(record.uid) for record, _ in mine],
+            digests,
             [now if time is None else time for _, time in mine],
             place.reached,
         )
@@ -118,11 +128,31 @@ class _Place:
         self.since = since
         self.until = until
         self.reached: int | None = None
+        self.shifts = False
+        """Whether pages were read from which rows may have moved away."""
         self._rises = rises
         self._last = since
+        self._listed: set[bytes] = set()
+        self._new = self._passes = 0
+
+    def note(self, digests: list[bytes]) -> None:
+        """Take note of what a page had."""
+        before = len(self._listed)
+        self._listed.update(digests)
+        self._new += len(self._listed) - before
+
+    def done(self) -> bool:
+        """Whether the listing that has ended was whole; where pages shift, one more has to find nothing new."""
+        self._passes += 1
+        whole = not self.shifts or not self._new
+        if not whole and self._passes == _PASSES:
+            log.warning("a listing changed each time it was read; do it again when there is less going on")
+        self._new = 0
+        return whole or self._passes == _PASSES
 
     def move(self, times: list[int | None]) -> None:
         """Go on by one page."""
+        self._rises &= not self.shifts
         for time in times:
             if time is not None:  # a listing that was begun again begins with its whole second
                 self._rises &= self._last // _SECOND <= time // _SECOND <= self.until // _SECOND + 1

@@ -4,8 +4,9 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
+from shipper.core.record import Record
 from shipper.receivers.github.conversation import Conversation, Interrupted, Refusal
 from shipper.receivers.github.ledger import Checkpoint, Fresh, Ledger
 from shipper.receivers.github.listing import MAX_PER_PAGE, numbered
@@ -67,6 +68,14 @@ def latest(*times: int | None) -> int | None:
     """The latest of those that are known."""
     known: Iterable[int] = (time for time in times if time is not None)
     return max(known, default=None)
+
+
+class Sheet(NamedTuple):
+    """A page of the past."""
+
+    records: list[Record]
+    shifts: bool
+    """Whether rows that come or go now move what is on the next page."""
 
 
 class Stream(ABC):
