@@ -8,7 +8,6 @@ and is a string, `vcs.owner.name`, `vcs.repository.name`, `user.name`, `client.a
       normalize: {}
 """
 
-from collections.abc import Callable
 from typing import Any
 
 from shipper.core.component import Component, ConfigModel, Context
@@ -49,13 +48,12 @@ def _alert(event: dict[str, Any], attributes: dict[str, Any]) -> None:
     attributes.update((name, text) for name, text in found.items() if text is not None)
 
 
-def _describe(record: Record) -> dict[str, Any]:
-    attributes: dict[str, Any] = {"source": "github", "category": "vcs", "stream": record.stream}
+def _describe(record: Record, attributes: dict[str, Any]) -> None:
+    attributes["source"] = "github"
+    attributes["category"] = "vcs"
+    attributes["stream"] = record.stream
     if isinstance(record.body, dict):
-        read: Callable[[dict[str, Any], dict[str, Any]], None]
-        read = _audit_log if record.stream == "audit_log" else _alert
-        read(record.body, attributes)
-    return attributes
+        (_audit_log if record.stream == "audit_log" else _alert)(record.body, attributes)
 
 
 class Normalize:
@@ -64,12 +62,14 @@ class Normalize:
     def __call__(self, records: list[Record]) -> list[Record]:
         """Describe each record."""
         for record in records:
-            record.attributes.update(_describe(record))
+            _describe(record, record.attributes)
         return records
 
     def explain(self, record: Record) -> dict[str, Any]:
         """The attributes the record would get."""
-        return {"attributes": _describe(record)}
+        attributes: dict[str, Any] = {}
+        _describe(record, attributes)
+        return {"attributes": attributes}
 
 
 def _build(_config: Config, _context: Context) -> Normalize:

@@ -27,13 +27,13 @@ _REL: Final = re.compile(r';\s*rel\s*=\s*(?:"([^"]*)"|([^;,"\s]+))', re.IGNORECA
 
 def milliseconds(value: Any) -> int | None:
     """A time as GitHub writes it (ms since the epoch, seldom as text; ISO 8601) in ms; None if it is none."""
+    if type(value) is int:
+        return value if 0 <= value < _MAX_MS else None
     if isinstance(value, str):
         value = int(value) if value.isascii() and value.isdigit() and len(value) < 20 else _iso(value)
     elif isinstance(value, float):
         value = int(value)
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < _MAX_MS:
-        return None
-    return value
+    return value if type(value) is int and 0 <= value < _MAX_MS else None
 
 
 def _iso(text: str) -> int | None:
@@ -61,18 +61,20 @@ def audit_record(event: Any, observed: int, organization: str | None, uid: str |
     """The record of an audit event, whatever shape it has. `observed` is ns since the epoch."""
     fields = event if isinstance(event, dict) else {}
     action = fields.get("action")
-    time = audit_time(fields)
+    time = milliseconds(fields.get("@timestamp"))
     if time is None:
         time = milliseconds(fields.get("created_at"))
-    name = action if action and isinstance(action, str) else "unknown"
     return Record(
-        uid=audit_uid(event) if uid is None else uid,
-        stream=AUDIT_LOG,
-        event_name=f"github.audit_log.{name}",
-        timestamp=observed if time is None else time * _NANOS,
-        observed=observed,
-        body=event,
-        organization=organization,
+        audit_uid(event) if uid is None else uid,
+        AUDIT_LOG,
+        f"github.audit_log.{action}" if action and isinstance(action, str) else "github.audit_log.unknown",
+        observed if time is None else time * _NANOS,
+        observed,
+        event,
+        {},
+        0,
+        "",
+        organization,
     )
 
 

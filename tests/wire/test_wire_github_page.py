@@ -60,6 +60,14 @@ def test_what_parsers_stumble_over_is_kept(body, events):
     assert parse_page(body) == events
 
 
+@pytest.mark.parametrize("blanks", range(4))
+def test_long_integers_are_found_wherever_they_stand(blanks):
+    """One too long for 64 bits is altered by the fast parser, whatever stands around it."""
+    for number in (2**64, -(2**63) - 1, 10**19, -(10**19), 2**64 - 1, 10**18):
+        body = b"[" + b" " * blanks + b'{"n": %d}, 1760000000000]' % number
+        assert parse_page(body) == [{"n": number}, 1760000000000]
+
+
 def test_a_field_of_ten_megabytes_is_kept():
     assert parse_page(json.dumps([{"a": "x" * 10**7}, 1]).encode()) == [{"a": "x" * 10**7}, 1]
 
