@@ -14,23 +14,19 @@ or 7 and may refer to files beside them; nothing is fetched. Without a body the 
 Behind `redact` it checks what is left of the event. All of it: docs/schemas.md.
 """
 
-import json
 import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, Final, Literal
-from urllib.parse import unquote, urlsplit
 
-import jsonschema_rs
 from pydantic import Field
 
 import shipper
 from shipper.core.component import Component, ConfigModel, Context, Paths
 from shipper.core.errors import ConfigError, Loc, Problem
 from shipper.core.record import Record
+from shipper.processors.json_schema import Failure, UnusableError, Validator
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +38,6 @@ PACKAGED: Final = {
 }
 """The shipper's own schemas by stream."""
 
-_MOST_ERRORS: Final = 10
-_LONGEST_MESSAGE: Final = 300
 _SAMPLE: Final = 100
 """One failure of so many is said in the log."""
 _MOST_FIELDS: Final = 200
@@ -59,17 +53,6 @@ class Config(ConfigModel):
     """tag: ship it, marked; dead_letter: keep it as a dead letter; drop: forget it, counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """One way in which an event breaks its schema."""
-
-    pointer: str
-    """JSON Pointer (RFC 6901) to what is wrong; `/` for the event itself."""
-    message: str
-    field: str
-    """The pointer with array indexes as `*`, or the property that is missing: for counting."""
-
-
 def packaged(stream: str) -> Path | None:
     """The shipper's own schema of a stream: in the installed package, or beside it in a checkout."""
     if stream not in PACKAGED:
@@ -77,119 +60,6 @@ def packaged(stream: str) -> Path | None:
     package = Path(shipper.__file__).parent
     places = [package / "schemas" / PACKAGED[stream], package.parent / "schemas" / PACKAGED[stream]]
     return next((place for place in places if place.is_file()), places[0])
-
-
-class UnusableError(Exception):
-    """A schema file that can't be used; carries the code of the problem."""
-
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.code = code
-
-
-class Validator:
-    """One compiled schema.
-
-    Raises:
-        UnusableError: the file is missing, is no JSON, is no schema, or refers to what is not on this machine.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        document = _load(path)
-        try:
-            self._validator = jsonschema_rs.validator_for(
-                document,
-                base_uri=path.absolute().as_uri(),
-                retriever=_retriever(path),
-                mask="the value",
-                pattern_options=jsonschema_rs.FancyRegexOptions(backtrack_limit=100_000),
-            )
-        except jsonschema_rs.ValidationError as error:
-            raise _unusable(error) from None
-        except (jsonschema_rs.ReferencingError, ValueError) as error:
-            raise UnusableError("bad-schema", _cut(str(error))) from None
-
-    def failures(self, event: Any) -> list[Failure]:
-        """In which ways an event breaks the schema, at most ten of them; none if it is valid."""
-        try:
-            return self._failures(event)
-        except (ValueError, RecursionError):  # lone surrogates, which the engine does not take
-            pass
-        try:
-            return self._failures(json.loads(json.dumps(event, ensure_ascii=False).encode("utf-8", "replace")))
-        except (ValueError, RecursionError):
-            return [Failure("/", "the event can't be checked", "/")]
-
-    def _failures(self, event: Any) -> list[Failure]:
-        if self._validator.is_valid(event):
-            return []
-        return [_failure(error) for error in islice(self._validator.iter_errors(event), _MOST_ERRORS)]
-
-
-def _failure(error: jsonschema_rs.ValidationError) -> Failure:
-    path = [str(step).replace("~", "~0").replace("/", "~1") for step in error.instance_path]
-    field = ["*" if isinstance(step, int) else str(step) for step in error.instance_path]
-    if isinstance(error.kind, jsonschema_rs.ValidationErrorKind.Required):
-        field.append(str(error.kind.property))
-    return Failure(_cut("/" + "/".join(path)), _cut(error.message), _cut("/" + "/".join(field)))
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= _LONGEST_MESSAGE else text[: _LONGEST_MESSAGE - 1] + "…"
-
-
-def _load(path: Path) -> Any:
-    try:
-        return json.loads(path.read_bytes())
-    except OSError as error:
-        hint = "; without `schemas` the shipper's own are used" if path.name in PACKAGED.values() else ""
-        raise UnusableError("unreadable-file", f"can't read {path}: {error.strerror}{hint}") from None
-    except json.JSONDecodeError as error:
-        message = f"{path}:{error.lineno}:{error.colno}: no JSON: {error.msg}"
-        raise UnusableError("bad-schema", message) from None
-    except (ValueError, RecursionError):
-        raise UnusableError("bad-schema", f"{path} is no JSON in UTF-8") from None
-
-
-class _RemoteError(KeyError):
-    """A reference that leads to another machine."""
-
-
-def _retriever(path: Path) -> Any:
-    """Finds what a schema refers to among the files of this machine.
-
-    A reference is relative to the file, or to its `$id`: then the file beside it is taken that has the reference's
-    name and says with its `$id` that it is meant.
-    """
-
-    def retrieve(uri: str) -> Any:
-        parts = urlsplit(uri)
-        if parts.scheme == "file":
-            return _load(Path(unquote(parts.path)))
-        beside = path.parent / Path(unquote(parts.path)).name
-        if beside.is_file():
-            document = _load(beside)
-            if isinstance(document, Mapping) and str(document.get("$id", "")).rstrip("#") == uri:
-                return document
-        raise _RemoteError(uri)
-
-    return retrieve
-
-
-def _unusable(error: jsonschema_rs.ValidationError) -> UnusableError:
-    """What the engine says of a schema, in an operator's words."""
-    message = str(error.message)
-    if "_RemoteError" in message:
-        target = message.split("'")[1] if "'" in message else "a schema"
-        reason = (
-            f"refers to {target}, which is not on this machine and is not fetched; put the file beside this one"
-        )
-        return UnusableError("remote-reference", f"{reason} and refer to it by its name")
-    if "Resource" in message or "Pointer" in message:
-        return UnusableError("bad-reference", _cut(message))
-    where = "/" + "/".join(map(str, error.instance_path))
-    return UnusableError("bad-schema", f"is no JSON Schema at {where}: {_cut(message)}")
 
 
 def _files(config: Config, paths: Paths) -> Iterator[tuple[str, Path, Loc]]:
@@ -218,6 +88,8 @@ class Schema:
 
     def __call__(self, records: list[Record]) -> list[Record]:
         """Mark, refuse or leave out the records that fail."""
+        if self._all_valid(records):
+            return records
         kept = []
         broken: dict[str, list[list[Failure]]] = {}
         for record in records:
@@ -248,6 +120,13 @@ class Schema:
             "errors": [f"{failure.pointer}: {failure.message}" for failure in failures],
             "on_invalid": self._on_invalid,
         }
+
+    def _all_valid(self, records: list[Record]) -> bool:
+        """Whether the records are of one stream, as a page's are, and all valid."""
+        stream = records[0].stream if records else ""
+        bodies = [record.body for record in records if record.stream == stream]
+        validator = self._validators.get(stream)
+        return validator is not None and len(bodies) == len(records) and validator.all_valid(bodies)
 
     def _mark(self, record: Record, failures: list[Failure]) -> None:
         errors = [f"{failure.pointer}: {failure.message}" for failure in failures]
@@ -284,7 +163,9 @@ def _compile(config: Config, paths: Paths) -> tuple[dict[str, Validator], list[P
         try:
             validators[stream] = Validator(path)
         except UnusableError as error:
-            problems.append(Problem(loc, error.code, str(error)))
+            own = error.code == "unreadable-file" and path.name in PACKAGED.values()
+            hint = "; without `schemas` the shipper's own are used" if own else ""
+            problems.append(Problem(loc, error.code, f"{error}{hint}"))
     return validators, problems
 
 

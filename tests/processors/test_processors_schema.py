@@ -8,7 +8,8 @@ import jsonschema
 import pytest
 
 from shipper.core.errors import ConfigError
-from shipper.processors.schema import PACKAGED, Validator, component, packaged
+from shipper.processors.json_schema import Validator
+from shipper.processors.schema import PACKAGED, component, packaged
 
 SAMPLES = Path(__file__).parents[2].parent / "shared" / "data" / "github"
 needs_samples = pytest.mark.skipif(not SAMPLES.is_dir(), reason="the recorded payloads are not here")
@@ -100,6 +101,27 @@ def test_records_that_pass_or_have_no_schema_carry_no_mark(build, record):
     """Only failures are marked."""
     out = build(component)([record({"action": "a.b"}), record({"anything": 1}, "webhook")])
     assert [one.attributes for one in out] == [{}, {}]
+
+
+def test_on_a_page_only_those_that_fail_are_marked(build, record):
+    """Whether a page holds one stream or several, each record fares as it would alone."""
+    schema = build(component)
+    audit = [record({"action": "a.b"}), record({"action": 5}), record({"action": "c.d"})]
+    alerts = [record({"number": 1, "state": "gone"}, "dependabot"), record({"anything": 1}, "webhook")]
+    for page in (audit, audit[::2], [*audit[:1], *alerts], alerts, []):
+        valid = [one.attributes.get("shipper.schema.valid", True) for one in schema([*page])]
+        assert valid == [one.body.get("action") != 5 and one.stream != "dependabot" for one in page]
+
+
+@pytest.mark.parametrize("dialect", [DIALECT, "http://json-schema.org/draft-07/schema#", None])
+@pytest.mark.parametrize("name", [{}, {"$id": "https://example.com/main.json"}, {"$id": "other.json"}])
+def test_a_page_is_judged_by_the_whole_schema(tmp_path, dialect, name):
+    """With references into the schema itself, and whatever it is called."""
+    main = {"properties": {"org_id": {"$ref": "#/definitions/id"}}, "definitions": {"id": {"type": "integer"}}}
+    main |= name | ({"$schema": dialect} if dialect else {})
+    (tmp_path / "main.json").write_text(json.dumps(main))
+    assert Validator(tmp_path / "main.json").all_valid([{"org_id": 5}, {}])
+    assert not Validator(tmp_path / "main.json").all_valid([{"org_id": 5}, {"org_id": "five"}])
 
 
 @pytest.mark.parametrize(
