@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
 from shipper.core.errors import Loc, ShipperError
-from shipper.wire.text import escaped
+from shipper.wire.text import escaped, looks_secret
 
 Severity = Literal["error", "warning"]
 
@@ -67,16 +67,24 @@ def ordered(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 #: A key that is really `key:value` without the space: the value may be a secret.
 _KEY_AND_VALUE: Final = re.compile(r"([^\s:/]+):(?=\S).*", re.DOTALL)
+#: What follows the name in a key that stands where credentials do: a value that was written into the key.
+_BEHIND_A_NAME: Final = re.compile(r"(?<=\w)[^\w-].*", re.DOTALL)
+#: Keys below which credentials stand.
+_GUARDED: Final = ("auth", "app", "token", "headers", "tls")
 
 
 def dotted(loc: Loc) -> str:
     """A path as people write it: `rules[0].match`; a key that would be ambiguous is quoted."""
     text = ""
+    guarded = False
     for step in loc:
         if isinstance(step, int):
             text += f"[{step}]"
         else:
             name = _KEY_AND_VALUE.sub(r"\1:…", step)
+            if guarded:
+                name = "…" if looks_secret(name) else _BEHIND_A_NAME.sub("…", name)
             shown = name if re.fullmatch(r"[^\s.\[\]\"']+", name) else f'"{name}"'
             text += f".{shown}" if text else shown
+            guarded = guarded or step in _GUARDED
     return text

@@ -10,6 +10,7 @@ from shipper.config import nodes
 from shipper.config.suggestions import suggest
 from shipper.core.component import Paths
 from shipper.core.errors import Problem
+from shipper.wire.text import file_name
 
 #: Names of variables, and keys, whose values are secrets even where no model says so.
 SECRET_NAME: Final = re.compile(
@@ -117,7 +118,9 @@ class Expansion:
                 content = opened.read(MAX_FILE + 1)
         except (OSError, ValueError) as error:
             reason = (error.strerror if isinstance(error, OSError) else None) or "not a path"
-            raise _Failed("unreadable-file", f"the file {name} can't be read: {reason.lower()}") from None
+            raise _Failed(
+                "unreadable-file", f"the file {file_name(name)} can't be read: {reason.lower()}"
+            ) from None
         if len(content) > MAX_FILE:
             raise _Failed("unreadable-file", f"the file {name} holds more than 1 MiB")
         try:

@@ -35,7 +35,10 @@ class RecordingPaths(Paths):
 
     def input(self, path: str) -> Path:
         """The file to read: the first that exists, else where it was looked for first."""
-        found = super().input(path)
+        try:
+            found = super().input(path)
+        except (OSError, ValueError):  # no path at all: whoever reads it says so
+            found = self.working / path
         self.read.add(found.absolute())
         return found
 

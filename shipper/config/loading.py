@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, SecretStr
 
@@ -17,9 +17,12 @@ from shipper.config.loaded import Loaded, Part, RecordingPaths
 from shipper.config.models import FileConfig
 from shipper.config.references import SECTIONS, wrong_id
 from shipper.config.suggestions import listed, suggest
-from shipper.config.values import masked
 from shipper.core.component import Component, Kind
 from shipper.core.errors import ConfigError, Loc, Problem
+from shipper.wire.text import file_name, masked
+
+#: Characters from which on a value in a URL's query may be a credential: shorter ones are in every text.
+_CREDENTIAL_LENGTH: Final = 8
 
 Find = Callable[[Kind, str], Component[Any, Any] | None]
 Names = Callable[[Kind], Iterable[str]]
@@ -164,7 +167,7 @@ class _Loading:
         except ConfigError as error:
             return error.problems
         except OSError as error:
-            name = f" {error.filename}" if error.filename else ""
+            name = f" {file_name(str(error.filename))}" if error.filename else ""
             return [Problem((), "unreadable-file", f"the file{name} can't be read: {error.strerror}", at_key=True)]
 
     # Diagnostics
@@ -196,7 +199,7 @@ class _Loading:
         return {
             scalar.value
             for loc, scalar in nodes.scalars(self._root)
-            if isinstance(scalar.value, str) and any(isinstance(step, str) and is_secret(step) for step in loc)
+            if isinstance(scalar.value, str) and any(step == "headers" or is_secret(str(step)) for step in loc)
         }
 
 
@@ -214,3 +217,16 @@ def _secrets(value: Any) -> Iterator[str]:
     elif isinstance(value, (list, tuple)):
         for inner in value:
             yield from _secrets(inner)
+    elif isinstance(value, str) and "://" in value:
+        yield from _of_url(value)
+
+
+def _of_url(url: str) -> Iterator[str]:
+    """The password of a URL, and the values in its query that are as long as credentials are."""
+    authority = url.partition("://")[2].partition("?")[0]
+    if "@" in authority:
+        yield authority.rpartition("@")[0].partition(":")[2] or authority.rpartition("@")[0]
+    for parameter in filter(None, url.partition("?")[2].split("&")):
+        found = parameter.partition("=")[2] or parameter
+        if len(found) >= _CREDENTIAL_LENGTH:
+            yield found

@@ -27,6 +27,13 @@ Endpoint: TypeAlias = Annotated[
 """Where to listen: `HOST:PORT`."""
 
 
+def _push_address(value: str) -> str:
+    if not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#@]*)?", value):
+        said = "not a base address such as https://collector:4318; credentials belong into headers"
+        raise PydanticCustomError("bad-value", said)
+    return value
+
+
 class StorageConfig(ConfigModel):
     """Where records and checkpoints are kept until every exporter has them."""
 
@@ -74,7 +81,7 @@ class LogsConfig(ConfigModel):
 class MetricsPushConfig(ConfigModel):
     """Pushes the shipper's own metrics to an OTLP/HTTP endpoint."""
 
-    endpoint: str
+    endpoint: Annotated[str, AfterValidator(_push_address)]
     """The backend's base address; `/v1/metrics` is appended."""
     headers: dict[str, SecretStr] = Field(default_factory=dict)
     """Headers of each request, such as an API key."""

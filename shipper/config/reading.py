@@ -138,8 +138,7 @@ class Composer:
             self._tag_fault(event, loc)
 
     def _tag_fault(self, event: Any, loc: Loc) -> None:
-        tag = str(event.tag).replace(_TAG, "!!")
-        message = f"the tag {tag} is not understood here; write the value without it"
+        message = "a tag that is not understood here; write the value without it"
         self.faults.append(Fault(mark_of(event.start_mark), "yaml-tag", loc, message))
 
     def _sequence(self, loc: Loc) -> Sequence:

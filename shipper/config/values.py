@@ -13,6 +13,7 @@ from typing_extensions import TypeAliasType
 from shipper.config import shapes
 from shipper.config.expansion import is_secret
 from shipper.core.units import format_duration, format_size, parse_duration, parse_size
+from shipper.wire.text import file_name, looks_secret, masked
 
 MASK: Final = "***"
 
@@ -21,13 +22,6 @@ _WORDS: Final = {str: "text", int: "whole number", float: "number", bool: "true 
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_./][A-Za-z0-9_./:+-]*(?<!:)")
 
 _UNITS: Final[dict[Any, str]] = {parse_duration: "duration", parse_size: "size"}
-
-_USERINFO: Final = re.compile(r"://[^/@\s]+@")
-
-
-def masked(text: str) -> str:
-    """A text without the user and password of a URL in it."""
-    return _USERINFO.sub(f"://{MASK}@", text)
 
 
 def annotation_of(info: FieldInfo) -> Any:
@@ -105,7 +99,10 @@ def plain(value: Any, annotation: Any = Any, *, key: str = "", secrets: Abstract
         }
     if isinstance(value, dict):
         inner = _inner(annotation, 1)
-        return {str(each): plain(v, inner, key=str(each), secrets=secrets) for each, v in value.items()}
+        return {
+            MASK if looks_secret(str(each)) else str(each): plain(v, inner, key=str(each), secrets=secrets)
+            for each, v in value.items()
+        }
     if isinstance(value, (list, tuple, set, frozenset)):
         return [plain(each, _inner(annotation, 0), key=key, secrets=secrets) for each in value]
     return _scalar(value, annotation, key, secrets)
@@ -113,9 +110,8 @@ def plain(value: Any, annotation: Any = Any, *, key: str = "", secrets: Abstract
 
 def _scalar(value: Any, annotation: Any, key: str, secrets: AbstractSet[str]) -> Any:
     if isinstance(value, str):
-        if value and (is_secret(key) or any(secret in value for secret in secrets)):
-            return MASK
-        return masked(value)
+        shown = file_name(value) if key.endswith("_file") else masked(value)
+        return MASK if shown and (is_secret(key) or any(secret in shown for secret in secrets)) else shown
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         units = {unit_of(member) for member in _members(annotation)}
         if "duration" in units:

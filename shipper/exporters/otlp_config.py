@@ -125,7 +125,7 @@ def check_settings(config: OTLPConfig, paths: Paths) -> Iterator[Problem]:
     for name, value in _headers(config, variables).items():
         loc = ("headers", name) if name in config.headers else ()
         if not _HEADER_NAME.fullmatch(name) or name.lower() in _OUR_HEADERS:
-            yield Problem(loc, "bad-value", f"{name!r} is no header that can be set", at_key=True)
+            yield Problem(loc, "bad-value", "no header of this name can be set", at_key=True)
         elif not _HEADER_VALUE.fullmatch(value):
             yield Problem(
                 loc, "bad-value", "the value has a line break or another character that headers can't hold"

@@ -134,7 +134,8 @@ def _check(config: Config, paths: Paths) -> Iterator[Problem]:
         yield Problem(("compression",), "no-effect", message, severity="warning")
     for name in config.headers:
         if name.lower().startswith("grpc-") or name.lower().endswith("-bin"):
-            yield Problem(("headers", name), "bad-value", f"{name!r} is reserved by gRPC", at_key=True)
+            message = "headers that start with grpc- or end with -bin are gRPC's own"
+            yield Problem(("headers", name), "bad-value", message, at_key=True)
     try:
         grpc_target(endpoint_of(config)[0])
     except ConfigError as missing:

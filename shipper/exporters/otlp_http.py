@@ -46,6 +46,7 @@ from shipper.wire.otlp_answer import (
     retry_after,
     status_text,
 )
+from shipper.wire.text import masked
 
 _TYPES: Final = {"proto": "application/x-protobuf", "json": "application/json"}
 _LARGE: Final = 2**18
@@ -97,7 +98,7 @@ class OTLPHTTPExporter:
         self._session: tuple[object, aiohttp.ClientSession] | None = None
 
     def __repr__(self) -> str:
-        return f"otlphttp({self._url})"
+        return f"otlphttp({masked(self._url)})"
 
     async def __aenter__(self) -> "OTLPHTTPExporter":
         return self
@@ -120,7 +121,7 @@ class OTLPHTTPExporter:
         """Post a request without records, which backends answer as any other; says what answered."""
         answer = await self._post(b'{"resourceLogs":[]}' if self._encoding == "json" else b"")
         judge(answer, self._context.clock.now())
-        return f"{self._url} takes OTLP/{self._encoding} (status {answer.status})"
+        return f"{masked(self._url)} takes OTLP/{self._encoding} (status {answer.status})"
 
     async def _post(self, body: bytes) -> Answer:
         headers = {"User-Agent": USER_AGENT, **self._settings.headers, "Content-Type": _TYPES[self._encoding]}

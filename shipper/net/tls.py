@@ -9,6 +9,7 @@ from pydantic import BeforeValidator
 
 from shipper.core.component import ConfigModel, Paths
 from shipper.core.errors import ConfigError, Problem
+from shipper.wire.text import file_name
 
 _VERSIONS: Final = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 _FILES: Final = ("ca_file", "cert_file", "key_file")
@@ -131,9 +132,9 @@ def _unreadable(config: TLSConfig, paths: Paths, loc: tuple[str, ...]) -> Iterat
             with paths.input(file).open("rb") as opened:
                 opened.read(1)
         except FileNotFoundError:
-            yield Problem((*loc, key), "missing-file", f"there is no file {file}")
+            yield Problem((*loc, key), "missing-file", f"there is no file {file_name(file)}")
         except OSError as fault:
-            yield Problem((*loc, key), "unreadable-file", f"cannot read {file}: {fault.strerror}")
+            yield Problem((*loc, key), "unreadable-file", f"cannot read {file_name(file)}: {fault.strerror}")
 
 
 def _unusable(config: TLSConfig, paths: Paths, loc: tuple[str, ...]) -> Iterator[Problem]:

@@ -10,6 +10,13 @@ from shipper.wire.jsontext import clean, dumps
 _UNSAFE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 # The same in the UTF-8 of JSON, where C0 cannot occur.
 _UNSAFE_JSON: Final = re.compile(b"\x7f|\xc2[\x80-\x9f]|\xe2\x80[\xa8\xa9]")
+_USERINFO: Final = re.compile(r"://(?:[^/@\s]+|[^@\s]*:[^@\s]*)@")
+_QUERY: Final = re.compile(r"(://[^\s?#\"']*\?)([^\s#\"']+)")
+_PARAMETER: Final = re.compile(r"(?P<name>[^&=]+=)?[^&]+")
+# What GitHub's tokens, JSON web tokens and PEM files begin with, and long words with digits in them.
+_CREDENTIAL: Final = re.compile(
+    r"(?<![A-Za-z0-9])(gh[a-z]_|github_pat_|eyJ[\w-]{8})|-----BEGIN|\n|^(?=\S*\d)[\w+=]{32,}$"
+)
 _NOT_GRAPHIC: Final = re.compile("[^!-~]")
 
 
@@ -36,6 +43,22 @@ def body_line(body: Any) -> bytes:
 def escaped(text: str) -> str:
     """Text for one line of a terminal: what strangers wrote can neither steer it nor start another line."""
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
+def masked(text: str) -> str:
+    """The text without the user, the password and the query's values of any URL in it."""
+    text = _USERINFO.sub("://***@", text)
+    return _QUERY.sub(lambda url: url[1] + _PARAMETER.sub(r"\g<name>***", url[2]), text)
+
+
+def looks_secret(text: str) -> bool:
+    """Whether a text that should be a name looks like a credential."""
+    return bool(_CREDENTIAL.search(text))
+
+
+def file_name(text: str) -> str:
+    """What was written for a file's name, unless it looks like what should be in the file."""
+    return "the file named here" if looks_secret(text) else text
 
 
 def utf8_cut(data: bytes, limit: int) -> bytes:
