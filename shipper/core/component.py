@@ -57,6 +57,8 @@ class Context:
     health: Health
     clock: Clock
     paths: Paths
+    led_until: int | None = None
+    """When (ms) another replica last led, if one did: a source without a checkpoint begins no later than that."""
 
 
 class Intake(Protocol):

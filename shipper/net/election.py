@@ -48,6 +48,13 @@ class Candidate:
         seconds = self.seen.get("leaseDurationSeconds")
         return self.seen_at + (seconds if isinstance(seconds, (int, float)) else self.duration)
 
+    def last_sign(self) -> int | None:
+        """When (ms) somebody last led, by that one's own clock; None: nobody ever did, or nobody can tell."""
+        try:
+            return int(datetime.fromisoformat(str(self.seen.get("renewTime"))).timestamp() * 1000)
+        except (ValueError, OverflowError):
+            return None
+
     def may_lead(self, at: float) -> bool:
         """Whether the Lease is ours or free."""
         return self.holder == self.identity or at >= self.expires()

@@ -105,6 +105,7 @@ class Lease:
         self._stands_by.set()
         self._campaign: asyncio.Task[None] | None = None
         self._holder = ""
+        self._led_until: int | None = None
         self._failing = ""
 
     @property
@@ -116,6 +117,11 @@ class Lease:
     def holder(self) -> str:
         """Who leads, as far as we know; empty if nobody does."""
         return self._holder
+
+    @property
+    def led_until(self) -> int | None:
+        """When (ms) another replica last led before we did, by its clock; None: nobody did."""
+        return self._led_until
 
     async def acquired(self) -> None:
         """Return when we lead."""
@@ -185,6 +191,7 @@ class Lease:
     async def _lead(self, term: "_Term") -> None:
         """Renew the Lease until that fails for too long or somebody else has it."""
         self._holder = self.identity
+        self._led_until = term.former
         self._stands_by.clear()
         self._leads.set()
         log.info("this replica leads and polls", extra={"component": COMPONENT, "identity": self.identity})
@@ -238,6 +245,8 @@ class _Term:
         self.candidate = candidate
         self.renewed = -math.inf
         """When the request that last made or kept us leader was sent."""
+        self.former: int | None = None
+        """When (ms) somebody else last led, by that one's clock."""
         self._api = api
         self._clock = clock
         self._lease: dict[str, Any] | None = None
@@ -262,6 +271,8 @@ class _Term:
             candidate.observe(self._lease, clock.monotonic())
             if not candidate.may_lead(clock.monotonic()):
                 return False
+            if candidate.holder != candidate.identity:
+                self.former = candidate.last_sign()
         claim = candidate.claim(self._lease, clock.now())
         sent = clock.monotonic()
         if self._lease is None:

@@ -37,6 +37,8 @@ class Services:
     meter: Meter
     health: Health
     clock: Clock
+    led_until: int | None = None
+    """When (ms) another replica last led, if one did."""
 
 
 class Generation:
@@ -176,7 +178,9 @@ class Generation:
 
     def _context(self, part: Part) -> Context:
         services = self._services
-        return Context(part.id, services.meter, services.health, services.clock, self.loaded.paths)
+        return Context(
+            part.id, services.meter, services.health, services.clock, self.loaded.paths, services.led_until
+        )
 
     def _build(self, part: Part) -> Any:
         return part.component.build(part.config, self._context(part))

@@ -107,9 +107,9 @@ class Service:
         journal = await self._journal(lease)
         if journal is None:
             return _conclude(0, 0, [])
-        async with Term(
-            self._loaded, Services(journal, self._meter, self._health, self._clock), self._taps
-        ) as term:
+        led_until = lease.led_until if lease else None
+        services = Services(journal, self._meter, self._health, self._clock, led_until)
+        async with Term(self._loaded, services, self._taps) as term:
             self._term = term
             try:
                 return await self._serve(term, lease)

@@ -91,6 +91,24 @@ def test_taking_over_counts_a_change_and_keeps_the_version_read():
     assert taken["metadata"]["resourceVersion"] == "7"
 
 
+@pytest.mark.parametrize(
+    ("spec", "sign"),
+    [
+        ({"renewTime": "2023-11-14T22:13:20.123456Z"}, 1_700_000_000_123),
+        ({"holderIdentity": "b", "renewTime": "2023-11-14T22:13:20.000000Z"}, 1_700_000_000_000),
+        ({"holderIdentity": "b"}, None),
+        ({"renewTime": "junk"}, None),
+        ({"renewTime": 7}, None),
+        ({}, None),
+    ],
+)
+def test_when_somebody_last_led_stands_in_the_lease(spec, sign):
+    """By the clock of whoever wrote it: good for going further back, never for anything else."""
+    standby = candidate()
+    standby.observe({"spec": spec}, 100.0)
+    assert standby.last_sign() == sign
+
+
 def test_stepping_down_leaves_no_holder():
     leader = candidate("b")
     leader.observe(lease("b"), 100.0)

@@ -60,6 +60,19 @@ async def test_one_leads_and_the_other_takes_over_at_once_when_it_stops(server, 
             assert not first.leading
 
 
+async def test_a_successor_knows_when_the_leader_was_last_heard_of(server, replica):
+    """The first one ever has no predecessor."""
+    async with asyncio.timeout(10), replica("a") as first:
+        await first.acquired()
+        assert first.led_until is None
+        before = SystemClock().now() // 1_000_000
+        async with replica("b", "two") as second:
+            await until(lambda: second.holder == "a", server)
+            await first.__aexit__(None, None, None)
+            await second.acquired()
+            assert before <= second.led_until <= SystemClock().now() // 1_000_000
+
+
 async def test_a_standby_takes_over_when_the_leader_falls_silent(server, replica):
     """As after kill -9: the Lease was not given back, so the standby waits for its duration, 1 s here."""
     loop = asyncio.get_running_loop()

@@ -1,6 +1,7 @@
 """The audit-log algorithm, one reason at a time."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from github_model import START, Crash, FakeIntake, ModelGitHub, Row, VirtualClock, audit_log, context
@@ -91,6 +92,25 @@ async def test_the_next_listing_begins_an_overlap_before_the_newest_event(clock,
     await stream.poll()
     assert "phrase=created:%3E%3D2023-11-13T22:13:20%2B00:00&" in github.asked[0]
     assert "phrase=created:%3E%3D2023-11-14T22:09:29%2B00:00&" in github.asked[1]
+
+
+@pytest.mark.parametrize(
+    ("led", "since"),
+    [
+        (None, "2023-11-13T22:13:20"),
+        (-60, "2023-11-13T22:13:20"),
+        (-3 * 86_400, "2023-11-11T22:10:00"),
+        (-400 * 86_400, "2023-05-18T22:13:20"),
+        (+86_400, "2023-11-13T22:13:20"),
+    ],
+    ids=["no election", "a minute ago", "three days ago", "beyond retention", "a clock that is ahead"],
+)
+async def test_a_successor_without_a_place_begins_where_nothing_can_be_lost(clock, intake, led, since):
+    """`initial_lookback` ago, for what the leader could not deliver; earlier where nobody led for longer."""
+    github = ModelGitHub(clock, [], size=10)
+    made = replace(context(clock), led_until=None if led is None else START + led * 1000)
+    await audit_log(github, intake, made, CONFIG).poll()
+    assert f"phrase=created:%3E%3D{since}%2B00:00&" in github.asked[0]
 
 
 async def test_an_event_from_the_future_does_not_stop_the_others(clock, intake):

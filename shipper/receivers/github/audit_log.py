@@ -232,7 +232,11 @@ class AuditLog(Stream):
     def _since(self) -> int:
         if self._from is not None:
             return self._from
-        return max(self._server_time() - int(self._config.initial_lookback * 1000), 0)
+        now, led_until = self._server_time(), self.conversation.led_until
+        start = now - int(self._config.initial_lookback * 1000)
+        if led_until is not None:  # nobody asked since, which may be longer ago
+            start = min(start, max(led_until - self._overlap, now - RETENTION))
+        return max(start, 0)
 
     def _server_time(self) -> int:
         return int(self.conversation.lane.api.server_time() * 1000)

@@ -106,6 +106,11 @@ class Conversation:
         sharers = self.lane.sharers[self.resource]
         return self.lane.quota.allowance(self.resource, self._context.clock.monotonic(), interval, sharers)
 
+    @property
+    def led_until(self) -> int | None:
+        """When (ms) another replica last asked, if one did."""
+        return self._context.led_until
+
     def monotonic(self) -> float:
         """The time by our monotonic clock."""
         return self._context.clock.monotonic()
