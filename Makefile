@@ -12,6 +12,7 @@ setup: .venv/.complete ## .venv with .venv/bin/shipper in it
 	@$(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade 'pip>=25.1'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable . --group dev
+	@$(BIN)/python -m compileall -q shipper
 	@touch $@
 
 run: setup ## pipelines.yaml, on your organization or else on a simulated one
@@ -19,7 +20,7 @@ run: setup ## pipelines.yaml, on your organization or else on a simulated one
 	else exec $(BIN)/shipper simulate github --port 0 -- $(BIN)/shipper run; fi
 
 test: setup ## all that needs only Python
-	$(BIN)/pytest -m "not interop"
+	$(BIN)/pytest -m "not interop" --numprocesses auto --maxprocesses 8 --dist worksteal
 
 interop: setup ## the same against real servers, which it installs and starts itself
 	tests/interop/install.sh
