@@ -5,12 +5,13 @@ the order of their numbers and defaults are left out, so the bytes are those the
 """
 
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from shipper.core.batch import BodyKind, Scope
 from shipper.core.record import UID, Record
 from shipper.wire import jsontext
+from shipper.wire.otlp_heads import LONGEST, Field, utf8
 from shipper.wire.protobuf import framed, varint
 
 #: Deeper values become JSON text: protobuf libraries refuse messages nested over 100 deep, a level takes three.
@@ -18,9 +19,6 @@ MAX_DEPTH: Final = 20
 
 _CACHED: Final = 4096
 _CACHED_SIZE: Final = 128
-_HEADS: Final = 16384
-_LONGEST: Final = 1024
-"""Heads are kept for values up to this size."""
 
 _INT64_MAX: Final = 2**63 - 1
 _INT64_MIN: Final = -(2**63)
@@ -32,68 +30,12 @@ _tagged64 = struct.Struct("<BQ").pack
 _names: dict[str, bytes] = {}
 _severities: dict[tuple[int, str], bytes] = {}
 
-
-class _Heads(dict[int, bytes]):
-    """What stands before a value in a KeyValue of one key, its tags and lengths, by the value's size."""
-
-    __slots__ = ("_key", "_keys")
-
-    def __init__(self, keys: "_Keys", key: str) -> None:
-        self._keys, self._key = keys, framed(b"\x0a", _text(key)) if key else b""
-
-    def __missing__(self, size: int) -> bytes:
-        keys = self._keys
-        lead, rest = keys.lead(size)
-        value = b"\x12" + varint(len(lead) + rest) + lead
-        head = keys.tag + varint(len(self._key) + len(value) + rest) + self._key + value
-        if size <= _LONGEST:
-            keys.count_one()
-            self[size] = head
-        return head
-
-
-class _Keys(dict[Any, _Heads]):
-    """The heads of every key that was met with one kind of value: `tag` is that of the KeyValue in its parent.
-
-    Only what is short is kept, and only so much: a flood of made-up keys can't fill the memory.
-    """
-
-    __slots__ = ("_count", "lead", "tag")
-
-    def __init__(self, tag: bytes, lead: Callable[[int], tuple[bytes, int]]) -> None:
-        self.tag, self.lead, self._count = tag, lead, 0
-
-    def __missing__(self, key: Any) -> _Heads:
-        if not isinstance(key, str):
-            return self[str(key)]
-        heads = _Heads(self, key)
-        if len(key) <= _CACHED_SIZE:
-            self.count_one()
-            self[key] = heads
-        return heads
-
-    def count_one(self) -> None:
-        """One more is kept: all of them are forgotten when they are too many."""
-        self._count += 1
-        if self._count > _HEADS:
-            self.clear()
-            self._count = 0
-
-
-class _Field:
-    """A field of KeyValues in its parent, by its tag: the heads for each kind of value."""
-
-    def __init__(self, tag: bytes) -> None:
-        self.texts = _Keys(tag, lambda size: (b"\x0a" + varint(size), size))
-        self.maps = _Keys(tag, lambda size: (b"\x32" + varint(size), size))
-        self.ints = _Keys(tag, lambda size: (b"\x18", size))
-        self.bools = _Keys(tag, lambda value: (b"\x10" + varint(value), 0))
-        self.others = _Keys(tag, lambda size: (b"", size))
-
-
 #: The KeyValues of a map or a resource, and those of a record.
-_VALUES: Final = _Field(b"\x0a")
-_ATTRIBUTES: Final = _Field(b"\x32")
+_VALUES: Final = Field(b"\x0a")
+_ATTRIBUTES: Final = Field(b"\x32")
+_UIDS: Final = _ATTRIBUTES.texts[UID]
+_ITEMS: Final = tuple(b"\x0a" + varint(1 + len(varint(n)) + n) + b"\x0a" + varint(n) for n in range(LONGEST))
+"""What stands before a text in a list, by its size."""
 
 
 def encode(records: Sequence[Record], resource: Mapping[str, Any], scope: Scope, body: BodyKind = "map") -> bytes:
@@ -111,19 +53,21 @@ def encode(records: Sequence[Record], resource: Mapping[str, Any], scope: Scope,
 
 
 def _scope(scope: Scope) -> bytes:
-    name, version = _text(scope[0]), _text(scope[1])
+    name, version = utf8(scope[0]), utf8(scope[1])
     return (framed(b"\x0a", name) if name else b"") + (framed(b"\x12", version) if version else b"")
 
 
 def _record(record: Record, body: bytes) -> bytes:
     """A LogRecord as a field of its scope."""
     severity, name = (record.severity_number, record.severity_text), record.event_name
+    uid = utf8(record.uid)
     content = b"".join(
         (
             _time(0x09, record.timestamp),
             _severities.get(severity) or _severity(*severity),
             body,
-            _pairs({UID: record.uid}, _ATTRIBUTES, 1),
+            _UIDS[len(uid)],
+            uid,
             _attributes(record.attributes),
             _time(0x59, record.observed),
             _names.get(name) or _name(name),
@@ -153,12 +97,12 @@ _met: Final = _Met()
 
 
 def _severity(number: int, text: str) -> bytes:
-    field = (b"\x10" + varint(number) if number else b"") + (framed(b"\x1a", _text(text)) if text else b"")
+    field = (b"\x10" + varint(number) if number else b"") + (framed(b"\x1a", utf8(text)) if text else b"")
     return _remember(_severities, (number, text), field)
 
 
 def _name(name: str) -> bytes:
-    return _remember(_names, name, framed(b"\x62", _text(name)) if name else b"")
+    return _remember(_names, name, framed(b"\x62", utf8(name)) if name else b"")
 
 
 def _remember(cache: dict[Any, bytes], key: Any, field: bytes) -> bytes:
@@ -184,14 +128,7 @@ def _json_body(body: Any) -> bytes:
     return framed(b"\x2a", framed(b"\x0a", jsontext.dumps(body)))
 
 
-def _text(text: str) -> bytes:
-    try:
-        return text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "backslashreplace")
-
-
-def _pairs(values: Mapping[Any, Any], field: _Field, depth: int) -> bytes:
+def _pairs(values: Mapping[Any, Any], field: Field, depth: int) -> bytes:
     """KeyValues, each as a field of its parent."""
     texts, ints = field.texts, field.ints
     out: list[bytes] = []
@@ -201,7 +138,7 @@ def _pairs(values: Mapping[Any, Any], field: _Field, depth: int) -> bytes:
             try:
                 raw = value.encode()
             except UnicodeEncodeError:
-                raw = _text(value)
+                raw = utf8(value)
             out += (texts[key][len(raw)], raw)
         elif kind is int and _INT64_MIN <= value <= _INT64_MAX:
             raw = varint(value)
@@ -220,9 +157,11 @@ def _pairs(values: Mapping[Any, Any], field: _Field, depth: int) -> bytes:
 def _any(value: Any, depth: int) -> bytes:
     """An AnyValue; that of null is empty."""
     kind = type(value)
+    if kind is dict or kind is list:
+        return _nested(value, depth)
     if kind is str:
-        return framed(b"\x0a", _text(value))
-    if kind is dict or kind is list or isinstance(value, (Mapping, list, tuple)):
+        return framed(b"\x0a", utf8(value))
+    if isinstance(value, (Mapping, list, tuple)):
         return _nested(value, depth)
     if isinstance(value, bytes):
         return framed(b"\x3a", value)
@@ -232,9 +171,18 @@ def _any(value: Any, depth: int) -> bytes:
 def _nested(value: Mapping[Any, Any] | Sequence[Any], depth: int) -> bytes:
     if depth >= MAX_DEPTH:
         return framed(b"\x0a", jsontext.dumps(value))
-    if isinstance(value, Mapping):
+    if type(value) is dict or isinstance(value, Mapping):
         return framed(b"\x32", _pairs(value, _VALUES, depth + 1))
-    return framed(b"\x2a", b"".join([framed(b"\x0a", _any(item, depth + 1)) for item in value]))
+    return framed(b"\x2a", b"".join([_item(item, depth + 1) for item in value]))
+
+
+def _item(value: Any, depth: int) -> bytes:
+    """An AnyValue in a list."""
+    if type(value) is str:
+        raw = utf8(value)
+        if len(raw) < LONGEST:
+            return _ITEMS[len(raw)] + raw
+    return framed(b"\x0a", _any(value, depth))
 
 
 def _scalar(value: str | int | float | bool | None) -> bytes:
