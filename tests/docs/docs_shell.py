@@ -7,6 +7,7 @@ their order; `…` stands for any text. The usual ports are exchanged for free o
 """
 
 import os
+import random
 import re
 import shlex
 import signal
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from docs_pages import REPOSITORY, Block, edit
 
-PATIENCE = 40.0
+PATIENCE = 180.0
 _PORTS = (9180, 4317, 4318, 13133, 8888)
 #: Asked again until they show what is expected: they look at what goes on meanwhile.
 _LOOKING = re.compile(r"(shipper (top|health)|curl|tail)\b")
@@ -29,11 +30,17 @@ _DRY = re.compile(r"make (setup|test|interop|lint|bench)\b")
 
 
 def free_ports() -> dict[int, int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in _PORTS]
-    ports = {port: each.getsockname()[1] for port, each in zip(_PORTS, sockets, strict=True)}
-    for each in sockets:
-        each.close()
-    return ports
+    """Free ones below those that systems choose from: no other program is given them until they are used."""
+    candidates = iter(random.sample(range(20_000, 32_000), 1000))
+    return {port: next(filter(is_free, candidates)) for port in _PORTS}
+
+
+def is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
 
 
 @dataclass

@@ -81,5 +81,5 @@ async def run(config: Path, **env: str) -> tuple[int | None, str]:
         env=os.environ | env,
         stderr=asyncio.subprocess.PIPE,
     )
-    _, err = await asyncio.wait_for(process.communicate(), 60)
+    _, err = await asyncio.wait_for(process.communicate(), 180)
     return process.returncode, err.decode()
