@@ -144,9 +144,10 @@ async def test_a_connection_that_breaks_is_tried_again(github, poll):
     assert await poll() == ["a"]
 
 
-async def test_a_redirect_on_the_same_host_is_followed_with_the_token(github, poll):
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+async def test_a_redirect_on_the_same_host_is_followed_with_the_token(github, poll, status):
     moved = "https://api.github.com/organizations/42/audit-log?x=1"
-    github.get(FIRST, status=301, headers={"Location": moved})
+    github.get(FIRST, status=status, headers={"Location": moved})
     github.get(moved, payload=page("a"))
     assert await poll() == ["a"]
     sent = [call.kwargs["headers"]["Authorization"] for (call,) in github.requests.values()]
