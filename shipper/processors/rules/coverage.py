@@ -8,8 +8,9 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from math import prod
 
-from shipper.processors.rules.conditions import All, Always, Condition, Exists, Field, Not, Some
-from shipper.processors.rules.matchers import AnyOf, Glob, Literals, Matcher, Regex, matches_null
+from shipper.processors.rules.conditions import All, Always, Condition, Exists, Field, Keyword, Not, Some
+from shipper.processors.rules.inclusion import narrower
+from shipper.processors.rules.matchers import AnyOf, Literals, matches_null
 from shipper.processors.rules.rule import Rule
 
 _MOST_CASES = 256
@@ -45,6 +46,8 @@ def _values(condition: Condition) -> list[Condition]:
     match condition:
         case Field(name=name, matcher=Literals() as literals):
             return [Field(name, one) for one in literals.split()] or [condition]
+        case Field(name=name, matcher=AnyOf(matchers=matchers)):
+            return [value for matcher in matchers for value in _values(Field(name, matcher))]
         case Some():
             return [value for part in condition.parts for value in _values(part)]
         case _:
@@ -71,7 +74,9 @@ def implies(one: Condition, other: Condition) -> bool:  # noqa: PLR0911 - one re
 def _leaf_implies(one: Condition, other: Condition) -> bool:  # noqa: PLR0911 - one return a rule of inference
     match one, other:
         case Field(), Field() if one.name == other.name:
-            return _narrower(one.matcher, other.matcher)
+            return narrower(one.matcher, other.matcher)
+        case Keyword(), Keyword():
+            return narrower(one.matcher, other.matcher)
         case Field(), Exists(there=True) if one.name == other.name:
             return not matches_null(one.matcher)
         case Exists(there=False), Field() if one.name == other.name:
@@ -84,28 +89,3 @@ def _leaf_implies(one: Condition, other: Condition) -> bool:  # noqa: PLR0911 - 
             return not matches_null(one.matcher)
         case _:
             return False
-
-
-def _narrower(one: Matcher, other: Matcher) -> bool:
-    """Whether each value that matches `one` matches `other`."""
-    if one == other:
-        return True
-    if isinstance(one, AnyOf):
-        return all(_narrower(part, other) for part in one.matchers)
-    if isinstance(one, Literals):
-        if isinstance(other, Literals):
-            return one.texts <= other.texts and (other.null or not one.null)
-        return not one.null and bool(one.texts) and _takes(other, one)
-    return isinstance(other, AnyOf) and any(_narrower(one, part) for part in other.matchers)
-
-
-def _takes(matcher: Matcher, literals: Literals) -> bool:
-    """Whether a matcher takes the literals however they are typed and cased."""
-    if isinstance(matcher, AnyOf):
-        return all(any(_takes(part, one) for part in matcher.matchers) for one in literals.split())
-    holds = matcher.compile()
-    cased = (isinstance(matcher, Glob) and matcher.text.cased) or (
-        isinstance(matcher, Regex) and "i" not in matcher.pattern.flags
-    )
-    texts = all(holds(text) and not (cased and text.upper() != text.lower()) for text in literals.texts)
-    return texts and all(holds(number) and holds(float(number)) for number in literals.numbers)
