@@ -205,11 +205,11 @@ class Journal(Protocol):
         `entries` are for logs that dead-letter exporters read. Never waits for room, since it makes some.
         """
 
-    async def wait(self, cursor: Cursor, records: int = 1) -> None:
-        """Return when so many records are behind the cursor."""
+    async def wait(self, cursor: Cursor, records: int = 1, start: int = 0) -> None:
+        """Return when so many records are behind the cursor, or behind `start` where that is further on."""
 
-    def waiting(self, cursor: Cursor) -> int:
-        """Records behind the cursor."""
+    def waiting(self, cursor: Cursor, start: int = 0) -> int:
+        """Records behind the cursor, or behind `start` where that is further on."""
 
     def usage(self) -> Usage:
         """How full it is."""

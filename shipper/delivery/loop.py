@@ -133,9 +133,8 @@ class Delivery:
         """The next window from `start` on, once it is full or has waited long enough."""
         batch = self._config.batch
         while True:
-            under_way = max(0, start - self._place())
-            await self._journal.wait(self.cursor, under_way + 1)
-            await self._fill(under_way + self._most)
+            await self._journal.wait(self.cursor, 1, start)
+            await self._fill(start)
             try:
                 chunks = await self._journal.read(self.cursor, self._most, batch.max_bytes, start)
             except Unavailable:
@@ -147,12 +146,12 @@ class Delivery:
             if self._journal.waiting(self.cursor):
                 await self._context.clock.sleep(_JOURNAL_RETRY)
 
-    async def _fill(self, records: int) -> None:
-        """Wait for more records as long as the configuration allows."""
+    async def _fill(self, start: int) -> None:
+        """Wait for a full window from `start` on as long as the configuration allows."""
         interval = self._config.batch.flush_interval
-        if self._draining.is_set() or not interval or self._journal.waiting(self.cursor) >= records:
+        if self._draining.is_set() or not interval or self._journal.waiting(self.cursor, start) >= self._most:
             return
-        await first(self._journal.wait(self.cursor, records), self._draining.wait(), timeout=interval)
+        await first(self._journal.wait(self.cursor, self._most, start), self._draining.wait(), timeout=interval)
 
     async def _deliver(self, window: Window, former: asyncio.Event, done: asyncio.Event) -> None:
         """Bring every record of a window to the exporter or to the dead letters, halving where it is refused."""

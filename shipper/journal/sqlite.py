@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 #: A cursor, how many records its reader waits for, and how it is told.
-_Waiter = tuple[Cursor, int, "asyncio.Future[None]"]
+_Waiter = tuple[Cursor, int, int, "asyncio.Future[None]"]
 
 #: Dead letters fetched at once.
 _LETTERS: Final = 100
@@ -112,22 +112,22 @@ class SqliteJournal:
         """Move the cursor, in one transaction with the dead letters found on the way."""
         await self._look(lambda store: store.advance(cursor, place, dead, entries))
 
-    async def wait(self, cursor: Cursor, records: int = 1) -> None:
-        """Return when so many records are behind the cursor."""
-        while self.waiting(cursor) < records:
-            waiter: _Waiter = (cursor, records, asyncio.get_running_loop().create_future())
+    async def wait(self, cursor: Cursor, records: int = 1, start: int = 0) -> None:
+        """Return when so many records are behind the cursor, or behind `start` where that is further on."""
+        while self.waiting(cursor, start) < records:
+            waiter: _Waiter = (cursor, records, start, asyncio.get_running_loop().create_future())
             self._waiters.append(waiter)
             try:
-                await waiter[2]
+                await waiter[3]
             finally:
                 if waiter in self._waiters:
                     self._waiters.remove(waiter)
 
-    def waiting(self, cursor: Cursor) -> int:
-        """Records behind the cursor."""
+    def waiting(self, cursor: Cursor, start: int = 0) -> int:
+        """Records behind the cursor, or behind `start` where that is further on."""
         found = self._keeper.state.logs.get(cursor.log)
         reader = found.readers.get(cursor.reader) if found else None
-        return found.end - reader.place if found and reader else 0
+        return max(0, found.end - max(reader.place, start)) if found and reader else 0
 
     def usage(self) -> Usage:
         """How full it is."""
@@ -237,8 +237,8 @@ class SqliteJournal:
             turn = self._queue.popleft()
             if not turn.done():
                 turn.set_result(None)
-        for cursor, records, waiter in self._waiters:
-            if not waiter.done() and self.waiting(cursor) >= records:
+        for cursor, records, start, waiter in self._waiters:
+            if not waiter.done() and self.waiting(cursor, start) >= records:
                 waiter.set_result(None)
         self._report()
 

@@ -143,6 +143,11 @@ async def _wakes_who_waits(journal: Journal) -> None:
     _expect("woken by one record, waiting for two", waiting.done(), False)
     await journal.append([_entry("2")])
     await waiting
+    further = asyncio.ensure_future(journal.wait(_A, 1, 2))
+    await journal.advance(_A, 2)
+    _expect("waiting behind a place that the cursor has come to", further.done(), False)
+    await journal.append([_entry("3")])
+    await further
 
 
 async def _a_cancelled_append_is_whole(journal: Journal) -> None:

@@ -379,6 +379,27 @@ async def test_several_requests_at_once_move_the_cursor_in_order(still: Scene):
     await delivery.drained()
 
 
+async def test_what_comes_after_a_slow_answer_is_sent_at_once(still: Scene):
+    """The cursor moves while the next window is waited for, which must not make it wait for more."""
+    answer = asyncio.Event()
+
+    class Slow(RecordingExporter):
+        async def export(self, window: Window) -> None:
+            await super().export(window)
+            await answer.wait()
+
+    exporter = Slow()
+    settings = DeliveryConfig(concurrency=2, batch=BatchConfig(flush_interval="0"))
+    await still.deliver(exporter, settings)
+    await still.put("1", "2", "3")
+    await exporter.attempted(1)
+    answer.set()
+    await until(lambda: still.journal.waiting(Cursor(PIPELINE, "otlp")) == 0)
+    await still.put("4")
+    await exporter.attempted(2)
+    assert exporter.taken == ["1", "2", "3", "4"]
+
+
 async def test_draining_tries_once_more_at_once(still: Scene):
     exporter = RecordingExporter([DOWN])
     delivery = await still.deliver(exporter)
