@@ -6,9 +6,7 @@ records and the answer never arrived, which is when a shipper must send them aga
 """
 
 import asyncio
-import contextlib
 import json
-import os
 import random
 import socket
 import struct
@@ -62,8 +60,6 @@ class Sink:
         self.bodies: dict[str, set[str]] = {}
         self.declined: set[str] = set()
         """What it said that it threw away, so that nobody may send it again."""
-        self.unread: set[str] = set()
-        """What its system acknowledged, and it threw away without a word."""
         self.faults: Counter[str] = Counter()
         self.unanswered = 0
         self.calm = False
@@ -245,7 +241,11 @@ class _Export(grpc.GenericRpcHandler):
 
 
 class SyslogSink(Sink):
-    """RFC 5424 over TCP with octet counting. `unanswered` counts the connections it broke."""
+    """RFC 5424 over TCP with octet counting. `unanswered` counts the connections it broke.
+
+    It stops as programs do: killed, with whatever it has not taken thrown away and the connection reset; or in
+    order, behind what it has read so far, while its system may hold more and then resets the connection.
+    """
 
     def __init__(self, seed: int) -> None:
         kinds = {"hung up": 0.0015, "reset": 0.0015, "stalled": 0.0005}
@@ -271,33 +271,34 @@ class SyslogSink(Sink):
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             while True:
-                length = int((await reader.readuntil(b" "))[:-1])
-                uid, body = _message(await reader.readexactly(length))
-                self.take(uid, body)
+                await self._keep(reader)
                 kind = self.draw()
                 if kind == "stalled":
                     await asyncio.sleep(HANG)
                 elif kind:
                     self.unanswered += 1
-                    self._break(reader, writer, abrupt=kind == "reset")
+                    await self._break(reader, writer, abrupt=kind == "reset")
                     return
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
             writer.close()
 
-    def _break(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, abrupt: bool) -> None:
-        with socket.socket(fileno=os.dup(writer.get_extra_info("socket").fileno())) as connected:
-            unread = bytes(reader._buffer)  # type: ignore[attr-defined]  # noqa: SLF001 - what it throws away
-            with contextlib.suppress(BlockingIOError, ConnectionError):
-                while data := connected.recv(2**20):
-                    unread += data
-            if abrupt:
-                connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        while (length := unread.partition(b" "))[0].isdigit() and len(length[2]) >= int(length[0]):
-            message, unread = length[2][: int(length[0])], length[2][int(length[0]) :]
-            self.unread.add(_message(message)[0])
-        writer.transport.abort()
+    async def _keep(self, reader: asyncio.StreamReader) -> None:
+        length = int((await reader.readuntil(b" "))[:-1])
+        uid, body = _message(await reader.readexactly(length))
+        self.take(uid, body)
+
+    async def _break(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, abrupt: bool) -> None:
+        if abrupt:
+            connected = writer.get_extra_info("socket")
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            writer.transport.abort()
+            return
+        writer.transport.pause_reading()  # type: ignore[attr-defined]
+        reader.feed_eof()  # what it has read by now is the end
+        while True:
+            await self._keep(reader)
 
 
 def _message(message: bytes) -> tuple[str, str]:

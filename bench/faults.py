@@ -60,19 +60,15 @@ class Report:
     """Dead letters by exporter: as many as there are poison records, and those."""
     wrong_dead: int = 0
     thrown: dict[str, int] = field(default_factory=dict)
-    """What a backend threw away: said in a partial success, or unread behind its system's acknowledgement.
-
-    The former is not counted as lost. Of the latter a shipper can send only the last batch again, since syslog has
-    no answers: what it lost must be of that.
-    """
+    """What a backend said that it threw away, in a partial success: it must not be sent again, nor counted."""
     memory: float = 0.0
     seconds: float = 0.0
 
     @property
     def good(self) -> bool:
-        """Whether all was kept that can be kept; see `thrown` for what can not."""
+        """Whether everything was kept."""
         return (
-            all(count <= (self.thrown[name] if name == "syslog" else 0) for name, count in self.lost.items())
+            not any(self.lost.values())
             and not any(self.forged.values())
             and all(self.repeated[name] <= self.allowed[name] for name in self.repeated)
             and self.journalled == self.events
@@ -297,7 +293,7 @@ async def _judged(run: Run, sinks: dict[str, Sink], wanted: dict[str, str], disk
         report.forged[name] = sum(bodies != {wanted.get(uid)} for uid, bodies in sink.bodies.items())
         report.repeated[name] = sink.taken.total() - len(sink.taken)
         report.allowed[name] = BATCH * (run.interrupted + sink.unanswered)
-        report.thrown[name] = len(sink.declined - sink.taken.keys()) + len(sink.unread)
+        report.thrown[name] = len(sink.declined - sink.taken.keys())
         report.faults += Counter({f"{name}: {kind}": count for kind, count in sink.faults.items()})
     report.journalled, letters = await _journal(disk / "shipper.db")
     report.dead = {name: letters[name].total() for name in ("otlp", "otlphttp")}

@@ -125,14 +125,17 @@ class Exporter(Protocol):
 class Unanswered(Protocol):
     """What an exporter also offers whose backend never answers, so that nobody can tell at once what it took.
 
-    Its cursor then stays in front of the last window until that is settled; a crash sends the window again.
+    Its cursor stays in front of what is in doubt, which is at most one batch; a crash sends that again.
     """
 
-    async def settled(self, *, at_once: bool) -> None:
-        """Return when all that was exported is beyond doubt; `at_once`: find out instead of waiting.
+    doubtful: int
+    """Records that were exported and may be lost yet."""
+
+    async def settled(self) -> None:
+        """Find out about them: return when nothing is in doubt.
 
         Raises:
-            Unavailable: with `at_once` only: it can't be found out; the last window is to be sent again.
+            Unavailable: they are in doubt still; the next call, or the next export, sends them again.
         """
 
 

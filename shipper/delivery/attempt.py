@@ -50,11 +50,18 @@ class Attempts:
         config: timeout and retry.
         context: the exporter's id, meter, health and clock.
         turns: allows as many attempts at once as the exporter is configured for, whoever makes them.
+        ready: awaited before each attempt, outside of its timeout, with the number of records.
     """
 
     def __init__(
-        self, exporter: Exporter, config: DeliveryConfig, context: Context, turns: asyncio.Semaphore
+        self,
+        exporter: Exporter,
+        config: DeliveryConfig,
+        context: Context,
+        turns: asyncio.Semaphore,
+        ready: Callable[[int], Awaitable[None]] | None = None,
     ) -> None:
+        self._ready = ready
         self._exporter = exporter
         self._config = config
         self._context = context
@@ -73,7 +80,8 @@ class Attempts:
             try:
                 async with self._steady:
                     await self._once(window)
-                    self._sent(window.count)
+                    self._count("otelcol_exporter_sent_log_records", window.count)
+                    self._well()
                     await keep()
             except Rejected as refused:
                 self._count("otelcol_exporter_send_failed_log_records", window.count)
@@ -90,6 +98,20 @@ class Attempts:
             else:
                 return None
 
+    async def persist(self, step: Callable[[], Awaitable[None]]) -> None:
+        """Do something with the backend that is no attempt, until it is no longer unavailable."""
+        backoff = Backoff(self._config.retry_on_failure)
+        while True:
+            try:
+                await step()
+            except Unavailable as failure:
+                wait = backoff.next(failure.retry_after)
+                self._fail(failure, wait)
+                await self._sleep(wait)
+            else:
+                self._well()
+                return
+
     async def cease(self) -> None:
         """Return when no attempt is under way that is not noted yet; none is begun from now on."""
         for _ in range(self._config.concurrency):
@@ -99,6 +121,8 @@ class Attempts:
         """One attempt; whatever goes wrong is Rejected or Unavailable."""
         async with self._turns:
             try:
+                if self._ready:
+                    await self._ready(window.count)
                 async with asyncio.timeout(self._config.timeout):
                     await self._exporter.export(window)
             except (Rejected, Unavailable):
@@ -129,8 +153,7 @@ class Attempts:
             return
         await first(self._context.clock.sleep(seconds), self.hurry.wait())
 
-    def _sent(self, count: int) -> None:
-        self._count("otelcol_exporter_sent_log_records", count)
+    def _well(self) -> None:
         self._context.health.ok(self._context.id)
         if self._failing:
             self._failing = ""

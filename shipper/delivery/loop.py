@@ -59,9 +59,13 @@ class Delivery:
         self._journal = journal
         self._context = context
         self._dead_letter_log = dead_letter_log
-        self._attempts = Attempts(exporter, config, context, turns or asyncio.Semaphore(config.concurrency))
-        self._doubt = Doubt(exporter, self._advance) if isinstance(exporter, Unanswered) else None
-        self._most = -(-config.batch.max_records // 2) if self._doubt else config.batch.max_records
+        self._most = config.batch.max_records
+        self._doubt: Doubt | None = None
+        if isinstance(exporter, Unanswered):
+            self._doubt = Doubt(exporter, self._most, self._advance, context.clock)
+        ready = self._doubt.make_room if self._doubt else None
+        turns = turns or asyncio.Semaphore(config.concurrency)
+        self._attempts = Attempts(exporter, config, context, turns, ready)
         self._draining = asyncio.Event()
         self._moved = asyncio.Event()
 
@@ -98,7 +102,7 @@ class Delivery:
         self._attempts.hurry.set()
         while waiting := self._journal.waiting(self.cursor):
             if self._doubt and self._doubt.place == self._place() + waiting:
-                await self._resolve()
+                await self._attempts.persist(self._doubt.resolve)
             else:
                 self._moved.clear()
                 await self._moved.wait()
@@ -121,7 +125,7 @@ class Delivery:
         former.set()
         if self._doubt:
             start = max(start, self._doubt.place or 0)
-            group.create_task(self._doubt.watch())
+            group.create_task(self._doubt.watch(self._attempts.persist))
         while True:
             await free.acquire()
             window = await self._read(start)
@@ -162,12 +166,12 @@ class Delivery:
             if part.count > 1 and len(part.otlp) > self._config.batch.max_bytes:
                 parts += reversed(part.split())
                 continue
-            refusal = await self._attempts.send(part, partial(self._settle, part.next, dead, former))
+            refusal = await self._attempts.send(part, partial(self._settle, part.next, dead, former, part.count))
             if refusal is not None:
                 guilty, rest = refusal.apportion(part)
                 dead += [(each.next, self._dead_letter(each, refusal)) for each in guilty]
                 parts += reversed(rest)
-        await self._settle(window.next, dead, former, sent=False)
+        await self._settle(window.next, dead, former, 0)
         done.set()
 
     def _dead_letter(self, record: Window, refusal: Refusal) -> DeadLetter:
@@ -184,7 +188,7 @@ class Delivery:
         )
 
     async def _settle(
-        self, place: int, dead: list[tuple[int, DeadLetter]], former: asyncio.Event, *, sent: bool = True
+        self, place: int, dead: list[tuple[int, DeadLetter]], former: asyncio.Event, sent: int
     ) -> None:
         """Records up to `place` are sent, or dead: keep that, behind the windows before. Empties `dead` so far."""
         await former.wait()
@@ -215,14 +219,6 @@ class Delivery:
         self._moved.set()
         if passed:
             self._buried(passed)
-
-    async def _resolve(self) -> None:
-        """Settle what is in doubt; where that can't be done now, in a moment."""
-        try:
-            assert self._doubt  # noqa: S101 - the caller has seen it
-            await self._doubt.resolve()
-        except Unavailable:
-            await self._context.clock.sleep(_JOURNAL_RETRY)
 
     def _buried(self, dead: Sequence[DeadLetter]) -> None:
         labels = {"pipeline": dead[0].pipeline, "component": dead[0].component}

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
-from shipper.core.component import Exporter, Window
+from shipper.core.component import Exporter, Unanswered, Window
 from shipper.core.errors import Rejected, Unavailable
 from shipper.testing.samples import make_record, make_window
 
@@ -43,6 +43,9 @@ async def check_exporter(exporter: Exporter, backend: Backend) -> None:
         backend.accept()
         await _export(exporter, first)
         await _expect(backend, [each.record.uid for each in first.records])
+        if isinstance(exporter, Unanswered):
+            await exporter.settled()
+            assert not exporter.doubtful, "what the backend has read is in doubt still"
         await _check_failure(exporter, backend, second)
         backend.accept()
         await _export(exporter, second)

@@ -4,9 +4,9 @@ import asyncio
 import json
 import socket
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from random import Random
 
@@ -20,9 +20,10 @@ from shipper.core.component import Context, Exported, Paths
 from shipper.core.errors import Rejected, Unavailable
 from shipper.core.record import Record
 from shipper.core.telemetry import Health, Meter
-from shipper.exporters.syslog import Config, SyslogExporter, component
+from shipper.exporters.syslog import SyslogExporter, component
+from shipper.exporters.syslog_config import Config
 from shipper.testing.exporters import check_exporter
-from shipper.testing.syslog import SyslogServer, parse_rfc5424
+from shipper.testing.syslog import SyslogServer, parse_rfc5424, split_octets
 from shipper.wire import otlp
 
 RESOURCE = {"service.name": "github", "server.address": "api.github.com"}
@@ -125,34 +126,37 @@ async def test_a_peer_that_hung_up_is_noticed_before_the_next_window(server: Sys
     assert sequence(messages) == [1, 2, 3]
 
 
-async def test_a_peer_that_left_later_and_in_order_gets_nothing_twice(
-    server: SyslogServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_what_a_server_has_read_is_settled_by_its_goodbye(server: SyslogServer, tmp_path: Path):
+    """We end the connection, and so does a server that has read everything: nothing is sent twice."""
+    async with exporter(tmp_path, port=server.port) as syslog:
+        await syslog.export(window("a"))
+        await syslog.export(window("b", "c"))
+        assert syslog.doubtful == 3
+        await syslog.settled()
+        assert (syslog.doubtful, uids(server.received), server.ended) == (0, ["a", "b", "c"], 1)
+        await syslog.export(window("d"))
+        assert uids(await server.wait(4)) == ["a", "b", "c", "d"]
+    assert server.connections == 2
+
+
+async def test_what_was_in_doubt_is_sent_again_without_waiting_for_another_window(
+    server: SyslogServer, tmp_path: Path
 ):
-    """A server that closes idle connections has read what was in them."""
-    monkeypatch.setattr("shipper.exporters.syslog._DOUBT", 0.0)
+    """An end that nobody asked for proves nothing: the server may have been in a hurry."""
     async with exporter(tmp_path, port=server.port) as syslog:
         await syslog.export(window("a"))
         await server.hang_up()
-        await syslog.export(window("b"))
-        assert uids(await server.wait(2)) == ["a", "b"]
+        await syslog.settled()
+        assert uids(server.received) == ["a", "a"]
 
 
-async def test_the_last_window_is_sent_again_without_waiting_for_another(server: SyslogServer, tmp_path: Path):
-    """Records of a quiet organization would otherwise be lost until the next event, or for good."""
-    async with exporter(tmp_path, port=server.port) as syslog:
-        await syslog.export(window("a"))
-        await server.hang_up()
-        assert uids(await server.wait(2)) == ["a", "a"]
-
-
-async def test_a_server_that_always_hangs_up_gets_no_batch_more_than_twice(tmp_path: Path):
-    """Else the two would keep each other busy for ever."""
-    async with Fickle(cut_after=(2, 2, 2, 2, 2, 2)) as server, exporter(tmp_path, port=server.port) as syslog:
-        await syslog.export(window("a", "b"))
-        await server.wait_ended(2)
-        await syslog.export(window("c", "d"))
-        await server.wait_ended(4)
-        await syslog.check()
+async def test_a_server_that_always_hangs_up_gets_nothing_for_ever(tmp_path: Path):
+    """It ends what was sent again in order too, and then nothing is in doubt."""
+    async with Fickle(cut_after=(2,) * 9) as server, exporter(tmp_path, port=server.port) as syslog:
+        for sent in (window("a", "b"), window("c", "d")):
+            await syslog.export(sent)
+            await server.wait_ended(server.connections)
+            await syslog.settled()
     assert uids(server.received) == ["a", "b", "a", "b", "c", "d", "c", "d"]
 
 
@@ -165,23 +169,25 @@ async def test_nothing_is_lost_however_often_the_server_breaks_off(tmp_path: Pat
     everything = [f"{number}" for number in range(300)]
     async with (
         SyslogServer(cut_after=cuts, abrupt=abrupt) as server,
-        exporter(tmp_path, port=server.port, retry_on_failure={"initial_interval": "1ms"}) as syslog,
+        exporter(tmp_path, port=server.port) as syslog,
     ):
         for start in range(0, len(everything), 10):
-            await deliver(syslog, window(*everything[start : start + 10]))
-        while set(uids(server.received)) != set(everything):
-            await server.wait(len(server.received) + 1)
-        breaks = server.ended
-    assert len(server.received) <= len(everything) + breaks * 2 * 10
+            await until_done(partial(syslog.export, window(*everything[start : start + 10])))
+            if syslog.doubtful == 20:
+                await until_done(syslog.settled)
+        await until_done(syslog.settled)
+        breaks = len(cuts)
+    assert set(uids(server.received)) == set(everything)
+    assert len(server.received) <= len(everything) + breaks * 20
     numbers = sequence(server.received)
     assert numbers == sorted(set(numbers))
 
 
-async def deliver(syslog: SyslogExporter, sent: Window) -> None:
-    """Until it succeeds, as the delivery loop does."""
+async def until_done(step: Callable[[], Awaitable[None]]) -> None:
+    """As often as it takes, as the delivery loop does."""
     while True:
         try:
-            return await syslog.export(sent)
+            return await step()
         except Unavailable:
             continue
 
@@ -195,18 +201,101 @@ class Fickle(SyslogServer):
             await asyncio.sleep(0.1)
 
 
-async def test_what_a_stalled_server_never_read_is_sent_again_at_the_end(tmp_path: Path):
-    """Its system took the bytes, it broke off when we said goodbye: a new connection takes them."""
+async def test_what_a_stalled_server_never_read_is_sent_again(tmp_path: Path):
+    """Its system took the bytes of two windows, it broke off behind our goodbye: a new connection takes them."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         async with exporter(tmp_path, port=listening.getsockname()[1]) as syslog:
             await syslog.export(window("a"))
+            await syslog.export(window("b"))
             stalled, _ = listening.accept()
             loop = asyncio.get_running_loop()
-            loop.call_later(0.1, stalled.close)  # with the message unread: a reset
-        again, _ = listening.accept()
-        with again:
-            _, _, message = again.recv(65536).partition(b" ")
-    assert uids([message]) == ["a"]
+            loop.call_later(0.1, stalled.close)  # with the messages unread: a reset
+            with pytest.raises(Unavailable, match="did not show that it has read everything"):
+                await syslog.settled()
+            assert syslog.doubtful == 2
+            asking = asyncio.create_task(syslog.settled())
+            again, _ = await asyncio.to_thread(listening.accept)
+            with again:
+                again.settimeout(5)
+                stream = b""
+                while data := await asyncio.to_thread(again.recv, 65536):
+                    stream += data
+            await asking
+    assert uids(split_octets(stream)) == ["a", "b"]
+
+
+async def test_a_server_that_never_says_goodbye_gets_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """Its system has everything, and more can't be known; it is not asked again over the next connection."""
+    monkeypatch.setattr("shipper.exporters.syslog._GOODBYE", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        async with exporter(tmp_path, port=listening.getsockname()[1]) as syslog:
+            await syslog.export(window("a"))
+            first, _ = listening.accept()
+            await syslog.settled()
+            await syslog.export(window("b"))
+            second, _ = listening.accept()
+            await syslog.settled()
+            await syslog.export(window("c"))
+            await syslog.settled()
+        streams = [split_octets(connection.recv(65536)) for connection in (first, second)]
+        first.close()
+        second.close()
+    assert [uids(stream) for stream in streams] == [["a"], ["b", "c"]]
+
+
+async def test_a_server_that_confirmed_before_and_stalls_now_is_not_taken_for_a_silent_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """It may break off yet: what it let us wait for is sent again, once."""
+    monkeypatch.setattr("shipper.exporters.syslog._GOODBYE", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        listening.setblocking(False)
+        loop = asyncio.get_running_loop()
+        async with exporter(tmp_path, port=listening.getsockname()[1]) as syslog:
+            await syslog.export(window("a"))
+            first, _ = await loop.sock_accept(listening)
+            loop.call_later(0.05, first.shutdown, socket.SHUT_WR)
+            await syslog.settled()
+            await syslog.export(window("b"))
+            with pytest.raises(Unavailable, match="did not show that it has read everything"):
+                await syslog.settled()
+            assert syslog.doubtful == 1
+            await syslog.settled()
+            assert syslog.doubtful == 0
+            await syslog.export(window("c"))
+            await syslog.settled()
+            streams = [first, *[(await loop.sock_accept(listening))[0] for _ in range(3)]]
+        received = [uids(split_octets(stream.recv(65536))) for stream in streams]
+        for stream in streams:
+            stream.close()
+    assert received == [["a"], ["b"], ["b"], ["c"]]
+
+
+@pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_a_goodbye_settles_over_tls_too(tmp_path: Path, authority: trustme.CA, newest: ssl.TLSVersion):
+    """close_notify is answered by a server that has read everything before it."""
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    tls = {"ca_file": "ca.pem"}
+    async with (
+        SyslogServer(tls=server_tls(authority, newest=newest)) as server,
+        exporter(tmp_path, port=server.port, tls=tls) as syslog,
+    ):
+        for uid in "abc":
+            await syslog.export(window(uid))
+            await asyncio.wait_for(syslog.settled(), 2)
+            assert syslog.doubtful == 0
+        assert (uids(server.received), server.connections) == (["a", "b", "c"], 3)
+
+
+async def test_datagrams_are_never_in_doubt(tmp_path: Path):
+    """Nobody could ever tell, and their records would wait in storage for nothing."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listening:
+        listening.bind(("127.0.0.1", 0))
+        async with exporter(tmp_path, port=listening.getsockname()[1], network="udp") as syslog:
+            await syslog.export(window("a"))
+            assert syslog.doubtful == 0
 
 
 @pytest.mark.parametrize("abrupt", [False, True])
@@ -217,14 +306,8 @@ async def test_a_window_that_a_broken_connection_swallowed_is_sent_again(tmp_pat
         exporter(tmp_path, port=server.port) as syslog,
     ):
         for sent in (window(*"abcdefghij"), window("k")):
-            for _ in range(2):
-                try:
-                    await syslog.export(sent)
-                except Unavailable:
-                    continue
-                break
-        while "k" not in uids(server.received):
-            await server.wait(len(server.received) + 1)
+            await until_done(partial(syslog.export, sent))
+        await until_done(syslog.settled)
     assert set(uids(server.received)) == set("abcdefghijk")
     assert len(server.received) <= 11 + 3
 
@@ -456,45 +539,32 @@ class Backend(SyslogServer):
         return writer.close()
 
 
-async def test_the_contract_of_exporters_holds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Apart from the batch that is repeated when a server hangs up soon behind it: nobody answered for that."""
-    monkeypatch.setattr("shipper.exporters.syslog._DOUBT", 0.0)
+async def test_the_contract_of_exporters_holds(tmp_path: Path):
     async with Backend() as backend:
         await check_exporter(exporter(tmp_path, port=backend.port), backend)
 
 
-async def test_what_several_connections_swallowed_one_after_the_other_is_still_sent(tmp_path: Path):
+async def test_what_several_connections_swallowed_one_after_the_other_is_still_in_doubt(tmp_path: Path):
     """A reset means bytes unread, so that a batch stays in doubt however often it was sent again."""
     with socket.create_server(("127.0.0.1", 0)) as listening:
         listening.setblocking(False)
         loop = asyncio.get_running_loop()
-        retry = {"initial_interval": "1ms"}
-        async with exporter(tmp_path, port=listening.getsockname()[1], retry_on_failure=retry) as syslog:
+        async with exporter(tmp_path, port=listening.getsockname()[1]) as syslog:
             await syslog.export(window("a"))
             for _ in range(3):
+                settling = asyncio.create_task(syslog.settled())
                 swallowing, _ = await loop.sock_accept(listening)
                 await asyncio.sleep(0.1)
                 swallowing.close()  # with the message unread: a reset
+                with pytest.raises(Unavailable, match="did not show that it has read everything"):
+                    await settling
+            settling = asyncio.create_task(syslog.settled())
             last, _ = await loop.sock_accept(listening)
             with last:
                 _, _, message = (await loop.sock_recv(last, 65536)).partition(b" ")
-    assert uids([message]) == ["a"]
-
-
-async def test_a_batch_that_the_server_broke_off_twice_at_the_end_is_not_settled(tmp_path: Path):
-    """It stays in storage, for the next start."""
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        listening.setblocking(False)
-        loop = asyncio.get_running_loop()
-        syslog = exporter(tmp_path, port=listening.getsockname()[1])
-        await syslog.export(window("a"))
-        settling = asyncio.create_task(syslog.settled(at_once=True))
-        for _ in range(2):
-            swallowing, _ = await loop.sock_accept(listening)
-            await asyncio.sleep(0.1)
-            swallowing.close()
-        with pytest.raises(Unavailable, match="broke off before it had read everything"):
+                assert await loop.sock_recv(last, 65536) == b""
             await settling
+    assert uids([message]) == ["a"]
 
 
 async def test_a_goodbye_that_was_cut_short_settles_nothing(tmp_path: Path):
@@ -504,7 +574,7 @@ async def test_a_goodbye_that_was_cut_short_settles_nothing(tmp_path: Path):
         await syslog.export(window("a"))
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.1):
-                await syslog.settled(at_once=True)
+                await syslog.settled()
         listening.close()
         with pytest.raises(Unavailable):
-            await syslog.settled(at_once=True)
+            await syslog.settled()

@@ -5,7 +5,7 @@ import errno
 import socket
 from collections.abc import Sequence
 
-from shipper.net.oneway.link import Broken, TooLong
+from shipper.net.oneway.link import Broken, Parting, TooLong
 
 
 class Datagrams:
@@ -40,10 +40,10 @@ class Datagrams:
         if broken := self.broken():
             raise broken.fault
 
-    async def close(self, patience: float) -> bool:  # noqa: ARG002 - nobody says goodbye
+    async def close(self, patience: float) -> Parting:  # noqa: ARG002 - nobody says goodbye
         """Let go; nobody knows who read what."""
         self._socket.close()
-        return True
+        return Parting.SILENT
 
     async def abort(self) -> None:
         """Let go."""

@@ -1,5 +1,6 @@
 """What every connection of ours tells, and how it ends."""
 
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -7,6 +8,14 @@ from typing import Protocol
 
 class HungUp(Exception):
     """The peer ended the connection in order."""
+
+
+class Parting(enum.Enum):
+    """How a connection ended that we ended."""
+
+    IN_ORDER = "the peer ended it too, so it has read everything"
+    SILENT = "the peer's system has everything, and the peer itself let us wait"
+    BROKEN = "the peer broke it off, or is gone; it may not have read everything"
 
 
 class TooLong(Exception):
@@ -39,11 +48,8 @@ class Link(Protocol):
     async def deliver(self, data: Sequence[bytes]) -> None:
         """Send and return when the peer's system has all of it; raises what broke the connection."""
 
-    async def close(self, patience: float) -> bool:
-        """Say goodbye, wait so many seconds for the peer's, and let go.
-
-        False where the peer broke the connection off instead: it may not have read everything.
-        """
+    async def close(self, patience: float) -> Parting:
+        """Say goodbye, wait so many seconds for the peer's, and let go."""
 
     async def abort(self) -> None:
         """Let go without a word."""

@@ -8,11 +8,11 @@ import ssl
 import struct
 import sys
 import termios
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from shipper.net.oneway.link import Broken, HungUp
+from shipper.net.oneway.link import Broken, HungUp, Parting
 
 _PLATFORM: Final[str] = sys.platform
 _CHUNK: Final = 65536
@@ -47,8 +47,6 @@ class Stream:
         self._outgoing = ssl.MemoryBIO()
         self._broken: Broken | None = None
         self._listening: asyncio.Task[None] | None = None
-        self.on_end: Callable[[], None] | None = None
-        """Called when the peer ends the connection."""
 
     async def secure(self, tls: TLS) -> None:
         """Shake hands, and wait until the peer had its chance to refuse."""
@@ -88,23 +86,19 @@ class Stream:
         await asyncio.wait([self._listening], timeout=_SETTLE)
         self._raise_if_broken()
 
-    async def close(self, patience: float) -> bool:
-        """Say goodbye, wait so many seconds for the peer's, and let go; False if it broke off instead.
-
-        A peer that ends the connection in order behind our end has read everything.
-        """
-        self.on_end = None
-        with contextlib.suppress(OSError):
-            if self._tls and not self.broken():
-                with contextlib.suppress(ssl.SSLWantReadError):
-                    self._tls.unwrap()
-                self.socket.send(self._outgoing.read())
-            self.socket.shutdown(socket.SHUT_WR)
-        if self._listening and patience:
+    async def close(self, patience: float) -> Parting:
+        """Say goodbye, wait so many seconds for the peer's, and let go."""
+        try:
+            if self.broken():  # before we had said anything: that is no answer
+                return Parting.BROKEN
+            self._say_goodbye()
+            self._listening = self._listening or asyncio.create_task(self._listen())
             await asyncio.wait([self._listening], timeout=patience)
-        broken = self.broken()
-        await self.abort()
-        return broken is None or isinstance(broken.fault, HungUp)
+            if broken := self.broken():
+                return Parting.IN_ORDER if isinstance(broken.fault, HungUp) else Parting.BROKEN
+            return Parting.BROKEN if _unacknowledged(self.socket) else Parting.SILENT
+        finally:
+            await self.abort()
 
     async def abort(self) -> None:
         """Let go without a word."""
@@ -113,6 +107,14 @@ class Stream:
             await asyncio.wait([self._listening])
         self.socket.close()
 
+    def _say_goodbye(self) -> None:
+        with contextlib.suppress(OSError):  # broken off this moment, which is noticed in a moment
+            if self._tls:
+                with contextlib.suppress(ssl.SSLError):
+                    self._tls.unwrap()
+                self.socket.send(self._outgoing.read())
+            self.socket.shutdown(socket.SHUT_WR)
+
     async def _listen(self) -> None:
         """Notice the end when it comes, so that its time is known."""
         while not self.broken():
@@ -120,8 +122,6 @@ class Stream:
                 self._take(await self._loop.sock_recv(self.socket, _CHUNK))
             except (HungUp, OSError) as fault:
                 self._broken = self._broken or Broken(fault, self._loop.time())
-        if self.on_end:
-            self.on_end()
 
     def _take(self, data: bytes) -> None:
         """What the peer sent says nothing, except for its end and TLS's own messages."""
