@@ -27,7 +27,7 @@ interop: setup ## the same against real servers, which it installs and starts it
 	tests/helm/install.sh
 	$(BIN)/pytest -m interop
 
-interop-kubernetes: setup ## the chart in a real kube-apiserver, which takes a quarter of an hour to build, once
+interop-kubernetes: setup ## the chart in a real kube-apiserver, which takes 12 minutes of CPU to build, once
 	tests/helm/install.sh
 	tests/helm/install-kubernetes.sh
 	$(BIN)/pytest -m kubernetes

@@ -27,7 +27,7 @@ etcd() {
 # k8s.io/api and so on in the place of the folders which the replacements name.
 kube_apiserver() {
   [ "$(cat "$CACHE/kube-apiserver.version" 2>/dev/null)" = "$KUBERNETES" ] && return
-  say "building kube-apiserver $KUBERNETES (a quarter of an hour and 3 GB, once)"
+  say "building kube-apiserver $KUBERNETES (12 minutes of CPU and 3 GB, once)"
   rm -rf "$CACHE/build" && mkdir "$CACHE/build"
   if (cd "$CACHE/build" && compile) >"$CACHE/build.log" 2>&1; then
     echo "$KUBERNETES" >"$CACHE/kube-apiserver.version"
