@@ -20,6 +20,9 @@ SECRET_NAME: Final = re.compile(
 #: A file that is put into a configuration value is small.
 MAX_FILE: Final = 2**20
 
+#: What a shell would expand, and people expect to be.
+_BARE: Final = re.compile(r"\$[A-Z_][A-Z0-9_]+")
+
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -53,6 +56,11 @@ class Expansion:
         problems = []
         for loc, scalar in nodes.scalars(root):
             if "$" not in scalar.text:
+                continue
+            if _BARE.fullmatch(scalar.text):
+                said = f"a variable is written ${{env:{scalar.text[1:]}}} here, and $$ is a dollar"
+                problems.append(Problem(loc, "bad-expansion", said))
+                scalar.failed = True
                 continue
             sources: list[str] = []
             faults: dict[str, _Failed] = {}

@@ -24,13 +24,24 @@ _HABITS: Final = {
     ("service", "telemetry", "metrics", "readers"): "write endpoint for Prometheus, otlp for a push",
     ("service", "telemetry", "metrics", "level"): "all metrics are shown; write `metrics: false` for none",
     ("service", "telemetry", "logs", "encoding"): "it is called format",
+    ("exporters", "splunk_hec"): "Splunk takes OTLP: docs/how-to/splunk.md",
+    ("exporters", "loki"): "Loki takes OTLP: docs/how-to/loki.md",
+    ("exporters", "elasticsearch"): "Elastic takes OTLP: docs/how-to/elastic.md",
+    ("exporters", "datadog"): "Datadog takes OTLP: docs/how-to/datadog.md",
+    ("exporters", "*", "transport"): "it is called network",
+    ("extensions", "storage", "directory"): "it is called path, and names the file",
+    ("processors", "rules", "rules", "[]", "level"): "it is called severity",
+    ("processors", "rules", "rules", "[]", "detection"): "it is called match",
+    ("processors", "rules", "rules", "[]", "condition"): "it is called match",
+    ("processors", "redact", "rules", "[]", "field"): "it is called path",
+    ("processors", "redact", "rules", "[]", "regex"): "it is called pattern",
     ("connectors",): "there are no connectors; a receiver may stand in several pipelines",
 }
 
 
 def hint(problem: Problem) -> Problem:
     """The same problem, with the name the thing has here where it is a Collector's."""
-    steps = tuple(str(step).partition("/")[0] for step in problem.loc)
+    steps = tuple("[]" if isinstance(step, int) else step.partition("/")[0] for step in problem.loc)
     said = _HABITS.get(steps) or _HABITS.get((*steps[:1], "*", *steps[2:]))
     if said is None or problem.code not in ("unknown-key", "unknown-component"):
         return problem

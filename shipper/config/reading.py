@@ -173,7 +173,8 @@ class Composer:
     def _key(self, event: Event, loc: Loc) -> str:
         node = self._node(event, loc) if isinstance(event, (ScalarEvent, AliasEvent)) else None
         if not isinstance(node, Scalar):
-            raise self._fatal(event, "yaml-key", loc, "a key must be a text, not a list or a map")
+            said = "a key must be a text, not a list or a map; a text that starts with { or [ needs quotes"
+            raise self._fatal(event, "yaml-key", loc, said)
         return node.text
 
     def _merge(self, node: Mapping, merges: list[tuple[Mark, Item]], loc: Loc) -> None:

@@ -107,7 +107,7 @@ class _Pipelines:
                 yield from self._uses(loc, uses, kind)
             elif isinstance(uses, nodes.Scalar) and uses.value is not None:
                 self._used.add((SECTIONS[kind], uses.text))
-            elif key in _REQUIRED:
+            elif key in _REQUIRED and isinstance(node, (nodes.Mapping, nodes.Scalar)):
                 self._open.add(SECTIONS[kind])
                 yield Problem(loc, "empty-pipeline", f"the pipeline has no {key}; name at least one", at_key=True)
             elif isinstance(uses, nodes.Mapping) or not isinstance(node, nodes.Mapping):
@@ -145,6 +145,9 @@ class _Pipelines:
             return f"{said} (did you mean {near}?)"
         if name.partition("/")[0] in self._known(kind):
             return f"{said}; add `{name}:` under {section}"
+        meant = nearest(name.partition("/")[0], self._known(kind))
+        if meant:
+            return f"{said} (did you mean {meant}? add `{meant}:` under {section})"
         return f"{said}; defined are {listed(ids(self._root, section)) or 'none'}"
 
 

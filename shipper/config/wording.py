@@ -32,7 +32,16 @@ def problem(model: type[BaseModel], root: nodes.Node, error: Mismatch) -> Proble
 
 def _unknown_key(model: type[BaseModel], error: Mismatch) -> Problem:
     key = str(error.loc[-1])
-    known = {each for found in shapes.models_at(model, error.detail["loc"][:-1]) for each in shapes.keys(found)}
+    around = shapes.models_at(model, error.detail["loc"][:-1])
+    known = {each for found in around for each in shapes.keys(found)}
+    deeper = [
+        name
+        for found in around
+        for name, info in shapes.keys(found).items()
+        if any(key in shapes.keys(inner) for inner in shapes.models(info.annotation))
+    ]
+    if len(deeper) == 1:
+        return Problem(error.loc, "unknown-key", f"unknown key; it belongs under {deeper[0]}", at_key=True)
     near = suggest(key, sorted(known))
     if not near:
         near = f"; known keys are {listed(sorted(known))}" if known else "; no keys are known here"
@@ -54,6 +63,8 @@ def _said(model: type[BaseModel], node: nodes.Node | None, error: Mismatch) -> t
     if kind in SHAPES:
         expected = SHAPES[kind]
         advice = "; write it as [value]" if expected == "a list" and isinstance(node, nodes.Scalar) else ""
+        if expected == "a map" and isinstance(node, nodes.Sequence):
+            advice = "; write its keys without dashes and brackets"
         return "wrong-type", f"expected {expected}, found {found(node)}{advice}"
     if kind in ("value_error", "assertion_error"):
         code = "wrong-combination" if isinstance(node, nodes.Mapping) or _holds_nothing(node) else "bad-value"
@@ -65,6 +76,13 @@ def _said(model: type[BaseModel], node: nodes.Node | None, error: Mismatch) -> t
 
 #: Booleans of YAML 1.1.
 _WORDS: Final = ("yes", "no", "on", "off", "y", "n")
+
+#: What patterns of ours want, in words.
+_FORMS: Final = {
+    "^[a-z0-9-]+$": "takes small letters, digits and dashes only, such as org-admin-granted",
+    "^https?://": "wants an address that starts with http:// or https://",
+    r"^\d{4}-\d{2}-\d{2}$": "wants a date such as 2022-11-28",
+}
 
 _LIMITS: Final = {
     "greater_than": ("gt", "must be greater than {}"),
@@ -94,6 +112,8 @@ def _limit(kind: str, detail: ErrorDetails, unit: str) -> tuple[str, str]:
     if kind in _LIMITS:
         name, text = _LIMITS[kind]
         limit = detail.get("ctx", {}).get(name, "")
+        if limit in _FORMS:
+            return "bad-value", _FORMS[limit]
         if kind.endswith("too_short") and limit == 1:
             return "out-of-range", "must not be empty"
         code = "bad-value" if kind == "string_pattern_mismatch" else "out-of-range"

@@ -9,12 +9,22 @@ Source: https://sigmahq.io/sigma-specification/ (rules specification and modifie
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from shipper.core.errors import Loc, Problem
 from shipper.processors.rules.conditions import All, Always, Condition, Exists, Field, Keyword, Not, Same, Some
 from shipper.processors.rules.matchers import any_of
 from shipper.processors.rules.values import MODIFIERS, FaultError, Lists, Meaning, Presence, Reference, read_value
+
+_ELSEWHERE: Final = {
+    "regex": "re",
+    "regexp": "re",
+    "matches": "re",
+    "prefix": "startswith",
+    "beginswith": "startswith",
+    "suffix": "endswith",
+}
+"""Names that other languages have for modifiers."""
 
 
 @dataclass
@@ -66,8 +76,9 @@ class Reader:
     def _known(self, modifiers: list[str], loc: Loc) -> bool:
         unknown = [modifier for modifier in modifiers if modifier not in MODIFIERS]
         for modifier in unknown:
-            near = difflib.get_close_matches(modifier.lower(), sorted(MODIFIERS), 1)
-            hint = f"did you mean {near[0]}?" if near else f"known are {', '.join(sorted(MODIFIERS))}"
+            close = difflib.get_close_matches(modifier.lower(), sorted(MODIFIERS), 1)
+            near = _ELSEWHERE.get(modifier.lower(), close[0] if close else "")
+            hint = f"did you mean {near}?" if near else f"known are {', '.join(sorted(MODIFIERS))}"
             self.fault(loc, "unknown-modifier", f"unknown modifier {modifier} ({hint})", at_key=True)
         return not unknown
 
