@@ -137,6 +137,20 @@ async def test_a_refusal_is_asked_once(github, poll, status, clock):
     assert clock.slept == []
 
 
+@pytest.mark.parametrize("status", [401, 403, 404, 422, 500])
+async def test_a_token_that_the_answer_repeats_is_told_to_nobody(github, poll, status, tmp_path):
+    """Debugging proxies and gateways do that; the reason stands in /readyz and in the log."""
+    token = "github_pat_11ABCDEFG0_secret"
+    (tmp_path / "token").write_text(token)
+    headers = {"X-GitHub-SSO": f"required; url=https://example.com/{token}"}
+    said = {"message": f"Bad credentials: Bearer {token}"}
+    github.get(FIRST, status=status, payload=said, headers=headers, repeat=True)
+    with pytest.raises(Unavailable) as refused:
+        await poll(auth={"token_file": str(tmp_path / "token")})
+    assert refused.value.reason
+    assert token not in refused.value.reason
+
+
 async def test_a_connection_that_breaks_is_tried_again(github, poll):
     github.get(FIRST, exception=aiohttp.ServerDisconnectedError())
     github.get(FIRST, exception=TimeoutError())

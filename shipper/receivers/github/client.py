@@ -20,6 +20,8 @@ _REDIRECTS: Final = 2
 #: Seconds for which a request keeps others of its token waiting. Most are answered in one, GitHub itself gives up
 #: after ten; one that takes longer goes on beside the others, so that an organization that hangs holds no other.
 _TURN: Final = 5.0
+#: Letters of a token below which it is none of GitHub's, and would be found in any text.
+_TELLING: Final = 8
 _NOTHING: Final[Mapping[str, str]] = {}
 
 
@@ -56,7 +58,7 @@ class Api:
             if target == url or not self._session.owns(target):
                 break
             url = target
-        return answer
+        return _hushed(answer, token)
 
     def server_time(self) -> float:
         """The server's time in seconds since the epoch: ours, put right by the last `Date`."""
@@ -86,6 +88,15 @@ class Api:
         ahead = date / 1000 - self._clock.now() / 1e9
         # Dates are whole seconds and answers take time: only a difference that can't come from that counts.
         self._ahead = ahead if abs(ahead) > 5.0 else 0.0
+
+
+def _hushed(answer: Answer, token: str) -> Answer:
+    """An answer that is no page, without the token: some servers and proxies repeat the request they refuse."""
+    page = answer.status == 200 and answer.body.lstrip()[:1] == b"["
+    if page or len(token) < _TELLING:
+        return answer
+    headers = {name: value.replace(token, "***") for name, value in answer.headers.items()}
+    return answer._replace(headers=headers, body=answer.body.replace(token.encode(), b"***"))
 
 
 @dataclass(frozen=True, slots=True)
