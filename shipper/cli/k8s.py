@@ -1,6 +1,7 @@
 """`shipper k8s`: the shipper in a Kubernetes cluster, without Helm."""
 
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -17,6 +18,16 @@ from shipper.service.deploy.sidecar import ADMIN_PORT, DATA, METRICS_PORT, Sidec
 
 #: Kinds that have a pod template where a Deployment has it.
 _WORKLOADS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet")
+#: Containers, volumes and objects are called so, with up to 13 characters behind it.
+_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,48}[a-z0-9])?")
+#: What a ConfigMap takes.
+_MAX_CONFIG = 2**20
+
+
+def _named(_context: click.Context, _option: click.Parameter, name: str) -> str:
+    if not _NAME.fullmatch(name):
+        raise click.BadParameter("at most 50 of a-z, 0-9 and -, with no - at an end")
+    return name
 
 
 @click.group(epilog="Start with: shipper k8s sidecar -c pipelines.yaml")
@@ -39,7 +50,9 @@ def k8s() -> None:
 @click.option(
     "--image", default=f"github-log-shipper:{__version__}", show_default=True, help="The shipper's image."
 )
-@click.option("--name", default="shipper", show_default=True, help="Of the container and its objects.")
+@click.option(
+    "--name", default="shipper", show_default=True, callback=_named, help="Of the container and its objects."
+)
 @click.option("--namespace", help="Of the objects; by default that of FILE, if it says.")
 @click.option(
     "--secret",
@@ -81,10 +94,7 @@ def sidecar(
         lease=portable.lease,
         variables=portable.variables,
         secret_files=portable.secret_files,
-        files={
-            "pipelines.yaml": portable.text(),
-            **{str(path): path.read_text(encoding="utf-8") for path in files},
-        },
+        files=_texts(portable, files),
     )
     documents = [made.config_map(), *made.permissions(), made.patch(workload) if workload else made.pod()]
     click.echo(yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=110), nl=False)
@@ -97,6 +107,15 @@ def _fit(portable: Portable, name: str, *, elects: bool) -> None:
     portable.set(("extensions", "storage", "path"), f"{DATA}/shipper.db", keep=True)
     if elects:
         portable.set(("extensions", "k8s_leader_elector", "lease_name"), name, keep=True)
+
+
+def _texts(portable: Portable, files: tuple[Path, ...]) -> dict[str, str]:
+    """What goes into the ConfigMap, by path."""
+    texts = {"pipelines.yaml": portable.text()} | {str(path): path.read_text(encoding="utf-8") for path in files}
+    size = sum(len(text.encode()) for text in texts.values())
+    if size > _MAX_CONFIG:
+        raise click.ClickException(f"the files hold {size} bytes, and a ConfigMap takes {_MAX_CONFIG}")
+    return texts
 
 
 def _workload(path: Path) -> dict[str, Any]:

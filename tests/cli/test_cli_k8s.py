@@ -149,6 +149,24 @@ def test_a_workload_that_may_have_two_pods_is_no_single_replica(tmp_path, monkey
     assert (refusal in result.stderr) is bool(fault)
 
 
+@pytest.mark.parametrize("name", ["", "Shipper", "a.b", "-a", "a-", "a" * 51, "a\nb", "a\n"])
+def test_names_that_kubernetes_would_refuse_are_refused(tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pipelines.yaml").write_text(PIPELINES)
+    result = CliRunner().invoke(main, ["k8s", "sidecar", "--name", name])
+    assert result.exit_code == 2
+    assert "at most 50 of a-z, 0-9 and -" in result.stderr
+
+
+def test_what_a_configmap_cannot_hold_is_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pipelines.yaml").write_text(PIPELINES)
+    (tmp_path / "large.yml").write_text("x" * 2**20)
+    result = CliRunner().invoke(main, ["k8s", "sidecar", "--file", "large.yml"])
+    assert result.exit_code == 1
+    assert "a ConfigMap takes 1048576" in result.stderr
+
+
 def test_the_role_names_the_lease_of_the_configuration(sidecar, tmp_path):
     (tmp_path / "own.yaml").write_text(PIPELINES + "extensions: {k8s_leader_elector: {lease_name: mine}}\n")
     _, role, _, _ = sidecar("-c", "own.yaml")
