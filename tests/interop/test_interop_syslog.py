@@ -21,6 +21,9 @@ pytestmark = pytest.mark.interop
 
 Wire = Literal["tcp", "lines", "udp", "tls", "mtls"]
 
+BATCH = 8
+"""Records that may be in doubt at a time."""
+
 
 @dataclass(frozen=True)
 class Listening:
@@ -237,13 +240,33 @@ async def test_nothing_is_lost_when_the_server_restarts(server: Any, place: Path
             await deliver(exporter, window([record("uid-120", {"action": "a"})]))
             uids = await asyncio.to_thread(arrived, listening.output, parsed, 121)
     assert set(uids) == {f"uid-{number}" for number in range(121)}
-    assert len(uids) <= 121 + 3
+    assert len(uids) <= 121 + 3 * BATCH
+
+
+@pytest.mark.parametrize("wire", ["tcp", "tls", "mtls"])
+@pytest.mark.parametrize("server", SERVERS)
+async def test_the_end_of_a_connection_is_answered_in_order(
+    server: Any, wire: Wire, place: Path, secrets: Secrets
+):
+    """By each server as soon as it has read everything: so it is known, and costs no wait."""
+    start, _ = server
+    with start(wire, place, secrets) as listening:
+        exporter = build(
+            syslog.component, place, endpoint="127.0.0.1", port=listening.port, **sending(wire, secrets)
+        )
+        async with exporter:
+            for number in range(3):
+                await exporter.export(window([record(f"uid-{number}", {"action": "a"})]))
+                await asyncio.wait_for(exporter.settled(), 2.5)  # sooner than it would be taken for silent
+                assert exporter.doubtful == 0
 
 
 async def deliver(exporter: Any, sent: Any) -> None:
-    """Until it succeeds, as the delivery loop does."""
+    """Until it succeeds, and with at most a batch in doubt, as the delivery loop does."""
     while True:
         try:
+            if exporter.doubtful + sent.count > BATCH:
+                await exporter.settled()
             return await exporter.export(sent)
         except Unavailable:
             await asyncio.sleep(0.05)
