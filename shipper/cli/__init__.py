@@ -6,7 +6,7 @@ from typing import Final, cast
 import click
 
 from shipper import __version__
-from shipper.cli import stopping
+from shipper.cli import early
 
 #: Every subcommand, in the order in which people meet them.
 COMMANDS: Final[dict[str, str]] = {
@@ -42,7 +42,7 @@ class _Lazy(click.Group):
         if reference is None:
             return None
         if cmd_name == "run":
-            stopping.listen()
+            early.listen()
         module, _, attribute = reference.partition(":")
         return cast("click.Command", getattr(importlib.import_module(module), attribute))
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from shipper.cli import stopping
+from shipper.cli import early
 from shipper.cli.options import config_option, load, load_or_exit
 from shipper.cli.times import duration
 from shipper.config import Loaded
@@ -49,6 +49,8 @@ def run(config: Path, *, once: bool, watch: bool, drain_timeout: float) -> None:
 async def _serve(config: Path, loaded: Loaded, options: Options, mask: Mask) -> int:
     service = Service(lambda: load(config), loaded, open_storage, options, mask)
     with signals(service):
-        if stopping.asked():
+        if early.stop_asked():
             service.stop()
+        if early.reload_asked():
+            service.reload()
         return await service.run()

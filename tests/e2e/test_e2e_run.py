@@ -56,6 +56,25 @@ async def test_with_a_dead_backend_it_ends_with_75_and_the_next_start_sends_what
     assert len(http_backend.records) == 10
 
 
+async def test_a_syslog_server_that_never_answers_our_end_gets_everything_once(program, github):
+    """It has taken all there is, and silence is no evidence of a loss: exit 0, and nothing twice."""
+    received = b""
+
+    async def take(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        nonlocal received
+        while data := await reader.read(65536):
+            received += data
+        await asyncio.Event().wait()  # without an end of its own
+
+    async with await asyncio.start_server(take, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        config = program.configure(github, {"syslog": {"endpoint": "127.0.0.1", "port": port}})
+        code, _, err = await program.run("run", "--once", "-c", str(config))
+    assert code == 0
+    assert last_words(err)["message"] == "stopped: 10 records drained, 0 wait in storage"
+    assert len(split_octets(received)) == 10
+
+
 async def test_draining_waits_for_dead_letters_that_appear_meanwhile(program, github):
     """Their exporter had nothing to do when the drain began."""
 
@@ -165,21 +184,41 @@ async def test_metrics_and_status_count_what_was_shipped(program, github, http_b
     await ended(process)
 
 
-def catches_sigterm(pid: int) -> bool:
-    """Return when the process catches SIGTERM; false where the system does not tell."""
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Return when the process catches a signal; false where the system does not tell."""
     status = Path(f"/proc/{pid}/status")
     while status.exists():
-        if int(re.search(r"SigCgt:\s*(\w+)", status.read_text())[1], 16) & 1 << signal.SIGTERM - 1:
+        if int(re.search(r"SigCgt:\s*(\w+)", status.read_text())[1], 16) & 1 << number - 1:
             return True
     return False
 
 
-async def test_a_stop_while_the_program_loads_ends_as_any_other(program, github, http_backend):
-    config = program.configure(github, {"otlphttp": {"endpoint": http_backend.endpoint}})
-    process = await program.start("run", "-c", str(config))
-    if not await asyncio.to_thread(catches_sigterm, process.pid):
-        pytest.skip("this system does not tell which signals a process catches")
+@pytest.fixture
+async def loading(program, github, http_backend):
+    """Starts `shipper run`, and returns as soon as it catches a signal."""
+
+    async def start(number: signal.Signals) -> asyncio.subprocess.Process:
+        config = program.configure(github, {"otlphttp": {"endpoint": http_backend.endpoint}})
+        process = await program.start("run", "-c", str(config))
+        if not await asyncio.to_thread(catches, process.pid, number):
+            pytest.skip("this system does not tell which signals a process catches")
+        return process
+
+    return start
+
+
+async def test_a_stop_while_the_program_loads_ends_as_any_other(loading):
+    process = await loading(signal.SIGTERM)
     process.terminate()
     _, err = await ended(process)
     assert process.returncode == 0
     assert last_words(err)["waiting"] == 0
+
+
+async def test_a_reload_while_the_program_loads_is_done_when_it_has_loaded(loading):
+    process = await loading(signal.SIGHUP)
+    process.send_signal(signal.SIGHUP)
+    await until(process, "reloaded the configuration")
+    process.terminate()
+    await ended(process)
+    assert process.returncode == 0
