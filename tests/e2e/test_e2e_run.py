@@ -13,6 +13,7 @@ from aiohttp.test_utils import TestServer
 from e2e_listening import ended, listening, until
 
 from shipper.simulator import Options, Simulator, Token
+from shipper.testing.syslog import split_octets
 
 DEAD = {"endpoint": "http://127.0.0.1:1"}
 
@@ -58,18 +59,20 @@ async def test_with_a_dead_backend_it_ends_with_75_and_the_next_start_sends_what
 
 async def test_a_syslog_server_that_never_answers_our_end_gets_everything_once(program, github):
     """It has taken all there is, and silence is no evidence of a loss: exit 0, and nothing twice."""
-    received = b""
+    received, over = b"", asyncio.Event()
 
-    async def take(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal received
         while data := await reader.read(65536):
             received += data
-        await asyncio.Event().wait()  # without an end of its own
+        await over.wait()
+        writer.close()
 
     async with await asyncio.start_server(take, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         config = program.configure(github, {"syslog": {"endpoint": "127.0.0.1", "port": port}})
         code, _, err = await program.run("run", "--once", "-c", str(config))
+        over.set()
     assert code == 0
     assert last_words(err)["message"] == "stopped: 10 records drained, 0 wait in storage"
     assert len(split_octets(received)) == 10
