@@ -130,6 +130,25 @@ async def test_watching_sees_the_symlink_swap_of_a_configmap(program, github, ht
     assert len(http_backend.records) == 150
 
 
+async def test_watching_sees_sigma_rules_change_and_new_ones_come(program, github, http_backend, tmp_path):
+    folder = tmp_path / "sigma"
+    folder.mkdir()
+    rule = "title: Clone\nlogsource: {product: github, service: audit}\nlevel: low\n"
+    rule += "detection: {selection: {action: git.clone}, condition: selection}\n"
+    (folder / "one.yml").write_text(rule)
+    processors = {"normalize": {}, "rules": {"sigma": ["sigma/*.yml"]}}
+    exporters = {"otlphttp": {"endpoint": http_backend.endpoint}}
+    config = program.configure(github, exporters, processors=processors)
+    process = await program.start("run", "--watch", "-c", str(config))
+    await until(process, "journal")
+    (folder / "one.yml").write_text(rule.replace("low", "high"))
+    await until(process, "reloaded")
+    (folder / "two.yml").write_text(rule.replace("Clone", "Another"))
+    await until(process, "reloaded")
+    code, err = await end(process)
+    assert code == 0, err
+
+
 PLUGIN = '''
 """Never starts."""
 from shipper.core.component import Component

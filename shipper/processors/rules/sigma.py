@@ -54,11 +54,15 @@ def read_sigma_files(patterns: list[str], paths: Paths, lists: Lists, default_se
 
 
 def _files(pattern: str, paths: Paths) -> Iterator[Path]:
+    """The files that match; through `paths`, so that `--watch` sees them change, and others join them."""
     for base in dict.fromkeys((paths.working, paths.config)):
         names = sorted(glob.glob(pattern, root_dir=base, recursive=True))  # noqa: PTH207 - Path refuses absolute ones
         files = [base / name for name in names if (base / name).is_file()]
         if files:
-            yield from files
+            folders = {file.parent for file in files} if glob.has_magic(pattern) else ()
+            for folder in folders:
+                paths.input(str(folder))
+            yield from (paths.input(str(file)) for file in files)
             return
 
 
