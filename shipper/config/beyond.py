@@ -26,6 +26,10 @@ Mending: TypeAlias = tuple[tuple[Loc, nodes.Node | None], ...]
 #: Ways to mend one fault that are tried, and combinations for all of them.
 _MOST_WAYS: Final = 6
 _MOST_COMBINATIONS: Final = 24
+#: The same where a part has more values than this, so that nobody waits.
+_LARGE: Final = 1000
+_FEW_WAYS: Final = 2
+_FEW_COMBINATIONS: Final = 2
 #: Files with more faults are not written by people, and take long.
 _MOST_FAULTS: Final = 40
 _DEEPEST: Final = 3
@@ -34,16 +38,34 @@ _DEEPEST: Final = 3
 def examine(model: type[M], node: nodes.Node, check: Check[M]) -> tuple[M | None, list[Problem]]:
     """The model's value for a node of the file and all that is wrong with it, `check`'s findings included."""
     value, problems = validate(model, node)
-    failed = [Problem(loc, "failed", "") for loc, scalar in nodes.scalars(node) if scalar.failed]
+    failed = [Problem(loc, "failed", "") for loc in _failed(node, ())]
     if value is not None and not failed:
         return value, list(check(value))
-    return None, [*problems, *_Beyond(model, check).find(node, [*problems, *failed])]
+    large = sum(1 for _ in nodes.scalars(node)) > _LARGE
+    bounds = (_FEW_WAYS, _FEW_COMBINATIONS) if large else (_MOST_WAYS, _MOST_COMBINATIONS)
+    beyond = _Beyond(model, check, *bounds)
+    return None, [*problems, *beyond.find(node, [*problems, *failed])]
+
+
+def _failed(node: nodes.Node, loc: Loc) -> Iterator[Loc]:
+    """Every path to a value that an expansion failed for; aliases make several."""
+    if isinstance(node, nodes.Scalar):
+        if node.failed:
+            yield loc
+    elif isinstance(node, nodes.Mapping):
+        for key, item in node.entries.items():
+            yield from _failed(item.node, (*loc, key))
+    else:
+        for index, item in enumerate(node.items):
+            yield from _failed(item.node, (*loc, index))
 
 
 @dataclass(frozen=True, slots=True)
 class _Beyond:
     model: type[BaseModel]
     check: Check[Any]
+    ways: int
+    combinations: int
 
     def find(self, node: nodes.Node, faults: Sequence[Problem], depth: int = 0) -> list[Problem]:
         """What is wrong with a node beside its faults."""
@@ -52,7 +74,7 @@ class _Beyond:
             return []
         choices = [self._ways(node, fault) for fault in places]
         found: list[Problem] | None = None
-        for mendings in _combinations(choices):
+        for mendings in _combinations(choices, self.combinations):
             also = self._found(node, mendings, depth)
             found = also if found is None else [problem for problem in found if problem in also]
             if not found:
@@ -72,7 +94,7 @@ class _Beyond:
     def _ways(self, node: nodes.Node, fault: Problem) -> list[Mending]:
         """Mendings of one fault that the model takes."""
         ways = (way for way in _mendings(self.model, node, fault) if self._takes(node, way, fault.loc))
-        return list(islice(ways, _MOST_WAYS))
+        return list(islice(ways, self.ways))
 
     def _takes(self, node: nodes.Node, way: Mending, loc: Loc) -> bool:
         problems = validate(self.model, _mended(node, [way]))[1]
@@ -101,12 +123,12 @@ def _of_keys(node: nodes.Node, fault: Problem) -> bool:
     )
 
 
-def _combinations(choices: Sequence[Sequence[Mending]]) -> Iterator[Sequence[Mending]]:
+def _combinations(choices: Sequence[Sequence[Mending]], most: int) -> Iterator[Sequence[Mending]]:
     """All of them where they are few, else as many as show each way beside several of the others."""
-    if not all(choices) or prod(map(len, choices)) <= _MOST_COMBINATIONS:
+    if not all(choices) or prod(map(len, choices)) <= most:
         yield from product(*choices)
         return
-    for number in range(_MOST_COMBINATIONS):
+    for number in range(most):
         yield [ways[number * (place + 1) % len(ways)] for place, ways in enumerate(choices)]
 
 

@@ -283,3 +283,15 @@ def test_two_faults_are_told_at_once(part: str, told: Told) -> None:
         if found != expected:
             wrong.append((one[:2], other[:2], "missing", expected - found, "more", found - expected))
     assert not wrong, "\n".join(map(str, wrong))
+
+
+def test_an_alias_of_what_is_not_set_hides_nothing(tmp_path: Path) -> None:
+    """The variable is told once, and what is wrong beside each place that names it."""
+    path = tmp_path / "pipelines.yaml"
+    path.write_text(
+        'receivers: {github: {organizations: [&a "${env:ABSENT}", *a], auth: {token: *a}, tls: {ca_file: none}}}\n'
+        "exporters: {debug: }\nservice: {pipelines: {logs: {receivers: [github], exporters: [debug]}}}\n"
+    )
+    with pytest.raises(Invalid) as caught:
+        load(path, registry.find, {}, names=registry.names)
+    assert [d.code for d in caught.value.diagnostics] == ["unset-variable", "missing-file"]
