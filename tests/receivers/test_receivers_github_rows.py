@@ -114,7 +114,7 @@ async def test_the_connection_test_knows_servers_without_limits(probed):
 @pytest.mark.parametrize(
     ("fault", "name", "seen", "remedy"),
     [
-        ("audit_log:404", "acme-corp audit_log", "404 for audit_log", ""),
+        ("audit_log:404", "acme-corp audit_log", "404 for audit_log", "the token has no permission for it"),
         ("audit_log:401", "acme-corp audit_log", "401 Bad credentials", "make a new one with acme-corp"),
         (
             "audit_log:403-permission",

@@ -159,7 +159,7 @@ async def test_a_redirect_to_another_host_is_not_followed(trial):
     [
         ("401", "the token is wrong, expired or revoked"),
         ("403-permission", "needs organization permission Administration: read"),
-        ("404", "which means one of three"),
+        ("404", "which has one of three causes"),
         ("sso", "SAML single sign-on"),
         ("ip-allow-list", "IP allow list"),
     ],

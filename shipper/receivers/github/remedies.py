@@ -126,11 +126,12 @@ def _not_found(subject: Subject) -> str:
     if subject.stream == "audit_log":
         plan = "GitHub Enterprise Cloud or Server" if subject.kind == "organization" else "an enterprise account"
         return (
-            f"404 for {subject}, which means one of three: the token has no permission for it ({fine}; classic "
-            f"{classic}), its user is no owner of {subject.slug}, or the plan has no audit log API ({plan} is "
-            "needed); check the spelling, too"
+            f"404 for {subject}, which has one of three causes; the token has no permission for it ({fine}, or "
+            f"classic {classic}), its user is no owner of {subject.slug}, or the plan has no audit log API "
+            f"({plan} is needed); check the spelling, too"
         )
     return (
-        f"404 for {subject}: the token has no permission for it ({fine}; classic {classic}), its user is "
-        f"neither owner nor security manager, or {subject.slug} is misspelled or has no such alerts in its plan"
+        f"404 for {subject}, which has one of three causes; the token has no permission for it ({fine}, or "
+        f"classic {classic}), its user is neither owner nor security manager, or {subject.slug} is misspelled or "
+        "has no such alerts in its plan"
     )
