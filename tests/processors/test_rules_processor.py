@@ -4,7 +4,6 @@ import logging
 
 import pytest
 
-from shipper.core.errors import ConfigError
 from shipper.processors.rules import Hit, component
 
 
@@ -53,15 +52,15 @@ def test_built_in_sets_stand_behind_the_users_rules(build, record, body, tried):
     assert len(explained["tried"]) == tried
 
 
-def test_a_rule_of_a_built_in_ones_name_is_refused(build):
-    """Nobody could tell their hits apart; under another name it comes first all the same."""
+def test_a_rule_of_a_built_in_ones_name_comes_first_with_a_warning(build, check, record):
+    """The contract's own example has the names of built-in rules."""
     own = rule("org-admin-granted", {"action": "org.add_member"}, severity="critical")
-    with pytest.raises(ConfigError) as refused:
-        build(component, {"use": ["github-default"], "rules": [own]})
-    [problem] = refused.value.problems
-    assert (problem.loc, problem.code) == (("rules", 0, "name"), "duplicate-rule")
-    assert "give this one another name, such as own-org-admin-granted" in problem.message
-    assert build(component, {"rules": [own]})
+    config = {"use": ["github-default"], "rules": [own]}
+    (problem,) = check(component, config)
+    assert (problem.loc, problem.code, problem.severity) == (("rules", 0, "name"), "built-in-name", "warning")
+    assert "such as own-org-admin-granted" in problem.message
+    explained = build(component, config).explain(record({"action": "org.add_member", "permission": "admin"}))
+    assert explained["severity"] == "critical"
 
 
 def test_built_in_sets_may_share_rules(build):

@@ -37,8 +37,8 @@ def _check(config: Config, paths: Paths) -> Iterable[Problem]:
 
 def _build(config: Config, context: Context) -> Rules:
     found = read_rules(config, context.paths)
-    if found.problems:
-        raise ConfigError(found.problems)
+    if errors := [problem for problem in found.problems if problem.severity == "error"]:
+        raise ConfigError(errors)
     return Rules(found.rules, config.default_severity, context)
 
 

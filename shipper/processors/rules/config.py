@@ -95,10 +95,10 @@ class Ruleset:
             self.problems.append(Problem(_place(loc), "duplicate-rule", message))
         elif self.names[name][0] != "use":
             message = (
-                f"{built_in_set}, which is in use, has a rule {name} too; give this one another name, such as "
-                f"own-{name}: it comes first all the same"
+                f"{built_in_set}, which is in use, has a rule {name} too, and their hits are counted as one; "
+                f"this one comes first, also under a name of its own, such as own-{name}"
             )
-            self.problems.append(Problem(_place(self.names[name]), "duplicate-rule", message))
+            self.problems.append(Problem(_place(self.names[name]), "built-in-name", message, severity="warning"))
 
     def check_order(self) -> None:
         """Warn of each of the user's rules that can't match because of earlier ones."""
