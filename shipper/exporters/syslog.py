@@ -47,6 +47,7 @@ class SyslogExporter:
         self._mute = False
         """Whether the server is known to let us wait for that end, so that it is asked no more until a break."""
         self._tls: tuple[object, oneway.TLS] | None = None
+        self._most = config.max_message_size if config.on_oversize == "dead_letter" else None
         self.doubtful = 0
         """Records that were sent, and of which it is not known whether the server has read them."""
 
@@ -69,7 +70,7 @@ class SyslogExporter:
         """
         async with self._turn, explained(self._config.address, self._config.timeout):
             await self._send_again()
-            await self._send(window.records)
+            await self._send(window.records, self._most)
             if isinstance(self._link, oneway.Stream):
                 self._sent.append(window.otlp)
                 self.doubtful += window.count
@@ -99,10 +100,10 @@ class SyslogExporter:
                 return f"UDP to {self._config.address}: nobody answers datagrams, so no more is known"
             return f"{link.name} to {self._config.address}"
 
-    async def _send(self, records: Sequence[Exported]) -> None:
-        """Send these, over a connection that is whole."""
+    async def _send(self, records: Sequence[Exported], most: int | None = None) -> None:
+        """Send these, over a connection that is whole; where none may be longer than `most`, or none of them."""
         link = self._link = self._link or await self._connect()
-        messages = self._messages(records)
+        messages = self._messages(records, most)
         if isinstance(link, oneway.Stream):
             messages = [frame(messages, self._config.framing)]
         try:
@@ -113,18 +114,19 @@ class SyslogExporter:
             await self._drop(link)
             raise
 
-    def _messages(self, records: Sequence[Exported]) -> list[bytes]:
+    def _messages(self, records: Sequence[Exported], most: int | None) -> list[bytes]:
         messages = self._formatter.messages(records, self._sequence)
-        limit = self._config.max_message_size
-        if self._config.on_oversize == "dead_letter":
-            long = [index for index, message in enumerate(messages) if message.size > limit]
-            if long:
-                raise Rejected(f"longer than max_message_size ({limit} bytes)", indexes=long)
+        long = [index for index, message in enumerate(messages) if most is not None and message.size > most]
+        if long:
+            raise Rejected(f"longer than max_message_size ({most} bytes)", indexes=long)
         self._sequence = wrapped(self._sequence + len(messages))
         return [message.data for message in messages]
 
     async def _send_again(self) -> None:
-        """Send what a connection that broke may have lost, which is then in doubt again."""
+        """Send what a connection that broke may have lost, which is then in doubt again.
+
+        It was not too long before; where a longer `sequenceId` makes it so, it is cut.
+        """
         if self._link and self._link.broken():
             await self._drop(self._link)
         if self._again:

@@ -25,6 +25,7 @@ from shipper.exporters.syslog_config import Config
 from shipper.testing.exporters import check_exporter
 from shipper.testing.syslog import SyslogServer, parse_rfc5424, split_octets
 from shipper.wire import otlp
+from shipper.wire.syslog import Formatter
 
 RESOURCE = {"service.name": "github", "server.address": "api.github.com"}
 
@@ -449,6 +450,21 @@ async def test_long_messages_go_to_the_dead_letters_on_request(server: SyslogSer
             await syslog.export(mixed)
     assert rejected.value.indexes == [1]
     assert server.received == []
+
+
+async def test_what_is_sent_again_is_refused_to_nobody(server: SyslogServer, tmp_path: Path):
+    """Its sequenceId has a digit more by then, which must not make dead letters of the window behind it."""
+    empty = window("a", body={"n": ""})
+    (message,) = Formatter(Config(endpoint="s").style).messages(empty.records, 9)
+    longest = window("a", body={"n": "x" * (1024 - message.size)})
+    async with exporter(tmp_path, port=server.port, on_oversize="dead_letter", max_message_size=1024) as syslog:
+        await syslog.export(window(*"bcdefghi"))
+        await syslog.settled()
+        await syslog.export(longest)
+        await server.hang_up()
+        await until_done(partial(syslog.export, window("z")))
+        await until_done(syslog.settled)
+    assert uids(server.received)[-3:] == ["a", "a", "z"]
 
 
 async def test_check_sends_no_record(server: SyslogServer, tmp_path: Path):
