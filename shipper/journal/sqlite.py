@@ -247,15 +247,20 @@ class SqliteJournal:
         if reason == self._shown:
             return
         self._shown = reason
-        if reason:
-            self._health.fail(COMPONENT, "", reason, blocked=True)
-        else:
+        if not reason:
             self._health.ok(COMPONENT)
+            return
+        self._health.fail(COMPONENT, "", reason, blocked=True)
+        if not self._keeper.outage and not self._keeper.state.records:  # nothing but a person makes room
+            log.warning("%s", reason, extra={"component": COMPONENT})
 
     def _full_reason(self) -> str:
+        full = f"storage {self._keeper.path or 'in memory'} is full (max_size {self._max_size} bytes)"
+        if not self._keeper.state.records:
+            return f"{full} of dead letters: receivers wait; retry or remove some, or raise max_size"
         behind = max(self.cursors(), key=lambda each: each.end - each.place if each.active else 0, default=None)
         who = f"; {behind.cursor.reader} is furthest behind in {behind.cursor.log}" if behind else ""
         return (
-            f"storage {self._keeper.path or 'in memory'} is full (max_size {self._max_size} bytes):"
-            f" receivers wait, nothing is lost{who}; mend the exporter, raise max_size, or clear dead letters"
+            f"{full}: receivers wait, nothing is lost{who};"
+            " mend the exporter, raise max_size, or clear dead letters"
         )

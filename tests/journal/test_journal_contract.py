@@ -210,6 +210,24 @@ async def test_a_full_journal_says_so_and_who_holds_it_up(bench: Bench):
     assert bench.health.unready() == []
 
 
+async def test_a_journal_full_of_dead_letters_says_so_in_the_log_too(
+    bench: Bench, caplog: pytest.LogCaptureFixture
+):
+    """Nobody is behind, so nothing but a person makes room, and `run --once` has no /readyz to look at."""
+    journal = await bench.open(Limits(max_size=1))
+    await journal.open(OTLP)
+    refused = DeadLetter("logs", "otlp", "u", "no", "", 1, 7, entry("u").payload, exporter=True)
+    await journal.append([], None, [refused])
+    waiting = asyncio.ensure_future(journal.append([entry("late")]))
+    await asyncio.sleep(0)
+    [state] = bench.health.unready()
+    assert "is full (max_size 1 bytes) of dead letters: receivers wait; retry or remove some" in state.error
+    assert [record.levelname for record in caplog.records if "full" in record.message] == ["WARNING"]
+    await journal.remove([each.id async for each in journal.dead_letters()])
+    await waiting
+    assert bench.health.unready() == []
+
+
 async def test_state_without_records_is_stored_though_the_journal_is_full(bench: Bench):
     journal = await bench.open(Limits(max_size=1))
     await journal.open(OTLP)
