@@ -257,10 +257,7 @@ class SqliteJournal:
     def _full_reason(self) -> str:
         full = f"storage {self._keeper.path or 'in memory'} is full (max_size {self._max_size} bytes)"
         if not self._keeper.state.records:
-            return f"{full} of dead letters: receivers wait; retry or remove some, or raise max_size"
+            return f"{full} of dead letters: receivers wait; raise max_size"
         behind = max(self.cursors(), key=lambda each: each.end - each.place if each.active else 0, default=None)
         who = f"; {behind.cursor.reader} is furthest behind in {behind.cursor.log}" if behind else ""
-        return (
-            f"{full}: receivers wait, nothing is lost{who};"
-            " mend the exporter, raise max_size, or clear dead letters"
-        )
+        return f"{full}: receivers wait, nothing is lost{who}; mend the exporter, or raise max_size"

@@ -221,7 +221,7 @@ async def test_a_journal_full_of_dead_letters_says_so_in_the_log_too(
     waiting = asyncio.ensure_future(journal.append([entry("late")]))
     await asyncio.sleep(0)
     [state] = bench.health.unready()
-    assert "is full (max_size 1 bytes) of dead letters: receivers wait; retry or remove some" in state.error
+    assert "is full (max_size 1 bytes) of dead letters: receivers wait; raise max_size" in state.error
     assert [record.levelname for record in caplog.records if "full" in record.message] == ["WARNING"]
     await journal.remove([each.id async for each in journal.dead_letters()])
     await waiting
