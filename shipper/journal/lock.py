@@ -1,5 +1,6 @@
 """One process at a time writes a journal."""
 
+import contextlib
 import fcntl
 import os
 from pathlib import Path
@@ -26,8 +27,9 @@ class Lock:
                 " stop that one, or give this one a storage path of its own",
                 blocked=True,
             ) from None
-        os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
+        with contextlib.suppress(OSError):  # a full disk: the lock holds all the same, it only has no name
+            os.ftruncate(self._file, 0)
+            os.pwrite(self._file, f"{os.getpid()}\n".encode(), 0)
 
     def holds(self, journal: Path) -> bool:
         """Whether the lock file is still the one in the journal's directory."""

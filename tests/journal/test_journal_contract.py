@@ -1,6 +1,7 @@
 """Both journals keep the contract of `shipper.testing`, and what is the file's own."""
 
 import asyncio
+import errno
 import sqlite3
 import stat
 from pathlib import Path
@@ -287,6 +288,17 @@ async def test_times_and_texts_that_somebody_made_up_are_stored(bench: Bench):
     assert await journal.seen("source", 2**62) == b"d" * 16
     [kept] = [each async for each in journal.dead_letters()]
     assert (kept.uid, kept.reason, kept.answer) == ("uid\\ud800\x00", "r\\udfff", "a\\ud83d")
+
+
+def test_a_full_disk_leaves_no_lock_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Else the shipper would take itself for another one when there is room again."""
+
+    def full(*_arguments: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("os.pwrite", full)
+    Lock(tmp_path / "shipper.db").release()
+    Lock(tmp_path / "shipper.db").release()
 
 
 def test_the_lock_outlives_no_process(tmp_path: Path):
