@@ -12,7 +12,7 @@ from shipper.core.batch import BodyKind, Scope
 from shipper.core.record import UID, Record
 from shipper.wire import jsontext
 from shipper.wire.otlp_heads import LONGEST, Field, utf8
-from shipper.wire.protobuf import framed, varint
+from shipper.wire.protobuf import LOW, VARINTS, framed, varint
 
 #: Deeper values become JSON text: protobuf libraries refuse messages nested over 100 deep, a level takes three.
 MAX_DEPTH: Final = 20
@@ -20,8 +20,6 @@ MAX_DEPTH: Final = 20
 _CACHED: Final = 4096
 _CACHED_SIZE: Final = 128
 
-_INT64_MAX: Final = 2**63 - 1
-_INT64_MIN: Final = -(2**63)
 _UINT64_MAX: Final = 2**64 - 1
 _double = struct.Struct("<d").pack
 _tagged64 = struct.Struct("<BQ").pack
@@ -33,7 +31,8 @@ _severities: dict[tuple[int, str], bytes] = {}
 #: The KeyValues of a map or a resource, and those of a record.
 _VALUES: Final = Field(b"\x0a")
 _ATTRIBUTES: Final = Field(b"\x32")
-_UIDS: Final = _ATTRIBUTES.texts[UID]
+_UIDS: Final = tuple(_ATTRIBUTES.head(str, UID, n) for n in range(LONGEST))
+"""What stands before a uid, by its size."""
 _ITEMS: Final = tuple(b"\x0a" + varint(1 + len(varint(n)) + n) + b"\x0a" + varint(n) for n in range(LONGEST))
 """What stands before a text in a list, by its size."""
 
@@ -45,11 +44,14 @@ def encode(records: Sequence[Record], resource: Mapping[str, Any], scope: Scope,
     bits, lone surrogates (`\udXXX`), NaN and infinities, values nested deeper than 20 levels (their JSON).
     With body "json" the body is one string of JSON.
     """
-    logs = framed(b"\x0a", _scope(scope))
+    logs = [framed(b"\x0a", _scope(scope))]
     own = _json_body if body == "json" else _map_body
-    content = b"".join([_record(record, own(record.body)) for record in records])
-    resource_message = _pairs(resource, _VALUES, 1)
-    return framed(b"\x0a", framed(b"\x0a", resource_message) + framed(b"\x12", logs + content))
+    for record in records:
+        content = _record(record, own(record.body))
+        logs += b"\x12", varint(len(content)), content
+    head = framed(b"\x0a", _pairs(resource, _VALUES, 1)) + b"\x12"
+    size = sum(map(len, logs))
+    return b"".join((b"\x0a", varint(len(head) + len(varint(size)) + size), head, varint(size), *logs))
 
 
 def _scope(scope: Scope) -> bytes:
@@ -58,22 +60,21 @@ def _scope(scope: Scope) -> bytes:
 
 
 def _record(record: Record, body: bytes) -> bytes:
-    """A LogRecord as a field of its scope."""
+    """A LogRecord."""
     severity, name = (record.severity_number, record.severity_text), record.event_name
     uid = utf8(record.uid)
-    content = b"".join(
+    return b"".join(
         (
             _time(0x09, record.timestamp),
             _severities.get(severity) or _severity(*severity),
             body,
-            _UIDS[len(uid)],
+            _UIDS[len(uid)] if len(uid) < LONGEST else _ATTRIBUTES.head(str, UID, len(uid)),
             uid,
             _attributes(record.attributes),
             _time(0x59, record.observed),
             _names.get(name) or _name(name),
         )
     )
-    return b"\x12" + varint(len(content)) + content
 
 
 def _attributes(values: dict[str, Any]) -> bytes:
@@ -125,32 +126,39 @@ def _map_body(body: Any) -> bytes:
 
 
 def _json_body(body: Any) -> bytes:
-    return framed(b"\x2a", framed(b"\x0a", jsontext.dumps(body)))
+    text = jsontext.dumps(body)
+    size = varint(len(text))
+    return b"".join((b"\x2a", varint(1 + len(size) + len(text)), b"\x0a", size, text))
 
 
 def _pairs(values: Mapping[Any, Any], field: Field, depth: int) -> bytes:
     """KeyValues, each as a field of its parent."""
-    texts, ints = field.texts, field.ints
+    known = field.known
     out: list[bytes] = []
     for key, value in values.items():
-        kind = type(value)
+        kind: type = type(value)
         if kind is str:
             try:
                 raw = value.encode()
             except UnicodeEncodeError:
                 raw = utf8(value)
-            out += (texts[key][len(raw)], raw)
-        elif kind is int and _INT64_MIN <= value <= _INT64_MAX:
-            raw = varint(value)
-            out += (ints[key][len(raw)], raw)
+        elif kind is int and 0 <= (high := value >> 14) < 1 << 28:  # `varint`, without the call
+            if high < 1 << 14:
+                raw = LOW[value & 0x3FFF] + VARINTS[high] if high else VARINTS[value]
+            else:
+                raw = LOW[value & 0x3FFF] + LOW[high & 0x3FFF] + VARINTS[high >> 14]
         elif kind is bool:
-            out.append(field.bools[key][value])
+            raw = b"\x01" if value else b"\x00"
         elif kind is dict and depth < MAX_DEPTH:
             raw = _pairs(value, _VALUES, depth + 1)
-            out += (field.maps[key][len(raw)], raw)
+        elif kind is list and depth < MAX_DEPTH:
+            raw = _items(value, depth + 1)
         else:
-            raw = _any(value, depth)
-            out += (field.others[key][len(raw)], raw)
+            kind, raw = object, _any(value, depth)
+        try:
+            out += known[kind][key][len(raw)], raw
+        except KeyError:
+            out += field.head(kind, key, len(raw)), raw
     return b"".join(out)
 
 
@@ -173,16 +181,18 @@ def _nested(value: Mapping[Any, Any] | Sequence[Any], depth: int) -> bytes:
         return framed(b"\x0a", jsontext.dumps(value))
     if type(value) is dict or isinstance(value, Mapping):
         return framed(b"\x32", _pairs(value, _VALUES, depth + 1))
-    return framed(b"\x2a", b"".join([_item(item, depth + 1) for item in value]))
+    return framed(b"\x2a", _items(value, depth + 1))
 
 
-def _item(value: Any, depth: int) -> bytes:
-    """An AnyValue in a list."""
-    if type(value) is str:
-        raw = utf8(value)
-        if len(raw) < LONGEST:
-            return _ITEMS[len(raw)] + raw
-    return framed(b"\x0a", _any(value, depth))
+def _items(values: Sequence[Any], depth: int) -> bytes:
+    """The AnyValues of a list."""
+    out: list[bytes] = []
+    for value in values:
+        if type(value) is str and len(raw := utf8(value)) < LONGEST:
+            out += _ITEMS[len(raw)], raw
+        else:
+            out.append(framed(b"\x0a", _any(value, depth)))
+    return b"".join(out)
 
 
 def _scalar(value: str | int | float | bool | None) -> bytes:

@@ -10,6 +10,19 @@ LONGEST: Final = 1024
 _LONGEST_KEY: Final = 128
 _MOST: Final = 16384
 
+_LEADS: Final[dict[type, Callable[[int], bytes]]] = {
+    str: lambda size: b"\x0a" + varint(size),
+    bool: lambda _: b"\x10",
+    int: lambda _: b"\x18",
+    list: lambda size: b"\x2a" + varint(size),
+    dict: lambda size: b"\x32" + varint(size),
+    object: lambda _: b"",
+}
+"""What stands before a value in its AnyValue, by kind of value; `object` is for whole AnyValues."""
+
+Heads = dict[Any, dict[int, bytes]]
+"""By key and the value's size: plain dicts, because those are the fastest to look up."""
+
 
 def utf8(text: str) -> bytes:
     r"""The text in UTF-8, lone surrogates as `\udXXX`."""
@@ -19,59 +32,32 @@ def utf8(text: str) -> bytes:
         return text.encode("utf-8", "backslashreplace")
 
 
-class Heads(dict[int, bytes]):
-    """What stands before a value in a KeyValue of one key, its tags and lengths, by the value's size."""
-
-    __slots__ = ("_key", "_keys")
-
-    def __init__(self, keys: "Keys", key: str) -> None:
-        self._keys, self._key = keys, framed(b"\x0a", utf8(key)) if key else b""
-
-    def __missing__(self, size: int) -> bytes:
-        keys = self._keys
-        lead, rest = keys.lead(size)
-        value = b"\x12" + varint(len(lead) + rest) + lead
-        head = keys.tag + varint(len(self._key) + len(value) + rest) + self._key + value
-        if size < LONGEST:
-            keys.count_one()
-            self[size] = head
-        return head
-
-
-class Keys(dict[Any, Heads]):
-    """The heads of every key that was met with one kind of value: `tag` is that of the KeyValue in its parent.
+class Field:
+    """A field of KeyValues in its parent, by its tag: the heads it knows for each kind of value.
 
     Only what is short is kept, and only so much: a flood of made-up keys can't fill the memory.
     """
 
-    __slots__ = ("_count", "lead", "tag")
-
-    def __init__(self, tag: bytes, lead: Callable[[int], tuple[bytes, int]]) -> None:
-        self.tag, self.lead, self._count = tag, lead, 0
-
-    def __missing__(self, key: Any) -> Heads:
-        if not isinstance(key, str):
-            return self[str(key)]
-        heads = Heads(self, key)
-        if len(key) <= _LONGEST_KEY:
-            self.count_one()
-            self[key] = heads
-        return heads
-
-    def count_one(self) -> None:
-        """One more is kept: all of them are forgotten when they are too many."""
-        self._count += 1
-        if self._count > _MOST:
-            self.clear()
-            self._count = 0
-
-
-class Field:
-    """A field of KeyValues in its parent, by its tag: the heads for each kind of value."""
-
     def __init__(self, tag: bytes) -> None:
-        self.texts = Keys(tag, lambda size: (b"\x0a" + varint(size), size))
-        self.maps = Keys(tag, lambda size: (b"\x32" + varint(size), size))
-        self.ints = Keys(tag, lambda size: (b"\x18", size))
-        self.bools = Keys(tag, lambda value: (b"\x10" + varint(value), 0))
-        self.others = Keys(tag, lambda size: (b"", size))
+        self._tag = tag
+        self._count = 0
+        self.known: dict[type, Heads] = {kind: {} for kind in _LEADS}
+
+    def head(self, kind: type, key: Any, size: int) -> bytes:
+        """The head for a key and a value of a kind and size; it is known from now on."""
+        text = utf8(str(key))
+        name = framed(b"\x0a", text) if text else b""
+        lead = _LEADS[kind](size)
+        value = b"\x12" + varint(len(lead) + size) + lead
+        head = self._tag + varint(len(name) + len(value) + size) + name + value
+        if size < LONGEST and isinstance(key, str) and len(key) <= _LONGEST_KEY:
+            self._keep(self.known[kind], key, size, head)
+        return head
+
+    def _keep(self, heads: Heads, key: str, size: int, head: bytes) -> None:
+        self._count += 1 if key in heads else 2
+        if self._count > _MOST:
+            for each in self.known.values():
+                each.clear()
+            self._count = 2
+        heads.setdefault(key, {})[size] = head

@@ -3,8 +3,6 @@
 from typing import Final
 
 _TABLE: Final = 1 << 14
-_SQUARE: Final = 1 << 28
-_CUBE: Final = 1 << 42
 
 
 def _slow_varint(number: int) -> bytes:
@@ -18,21 +16,21 @@ def _slow_varint(number: int) -> bytes:
 
 #: Varints of up to two bytes, by number.
 VARINTS: Final = tuple(_slow_varint(n) for n in range(_TABLE))
-_LOW: Final = tuple(bytes((n & 0x7F | 0x80, n >> 7 | 0x80)) for n in range(_TABLE))
+#: The same with more to come: the low 14 bits of a longer number.
+LOW: Final = tuple(bytes((n & 0x7F | 0x80, n >> 7 | 0x80)) for n in range(_TABLE))
 
 
 def varint(number: int) -> bytes:
     """A number of up to 64 bits; negative ones as their two's complement."""
-    if 0 <= number < _TABLE:
+    high = number >> 14
+    if not high:
         return VARINTS[number]
-    if 0 <= number < _SQUARE:
-        return _LOW[number & 0x3FFF] + VARINTS[number >> 14]
-    if 0 <= number < _CUBE:
-        return _LOW[number & 0x3FFF] + _LOW[number >> 14 & 0x3FFF] + VARINTS[number >> 28]
-    low = _LOW[number & 0x3FFF]
-    number = number >> 14 & 0x3FFFFFFFFFFFF
+    if 0 < high < _TABLE:
+        return LOW[number & 0x3FFF] + VARINTS[high]
+    low = LOW[number & 0x3FFF]
+    number = high & 0x3FFFFFFFFFFFF
     while number >= _TABLE:
-        low += _LOW[number & 0x3FFF]
+        low += LOW[number & 0x3FFF]
         number >>= 14
     return low + VARINTS[number]
 

@@ -234,8 +234,10 @@ def test_the_stream_is_found_again_in_its_attribute() -> None:
 
 def test_a_flood_of_made_up_keys_does_not_fill_the_memory() -> None:
     def kept() -> int:
-        kinds = [*vars(otlp_encode._VALUES).values(), *vars(otlp_encode._ATTRIBUTES).values()]
-        return max(sum(1 + len(heads) for heads in kind.values()) for kind in kinds)
+        fields = otlp_encode._VALUES, otlp_encode._ATTRIBUTES
+        return max(
+            sum(1 + len(sizes) for kind in field.known.values() for sizes in kind.values()) for field in fields
+        )
 
     otlp.encode([record({f"key-{n}": n for n in range(40_000)})], {}, SCOPE)
     assert 0 < kept() <= 16384
