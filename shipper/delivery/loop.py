@@ -132,6 +132,7 @@ class Delivery:
             done = asyncio.Event()
             group.create_task(self._deliver(window, former, done)).add_done_callback(lambda _: free.release())
             former, start = done, window.next
+            del window  # it may be large, and the next one may be hours away
 
     async def _read(self, start: int) -> Window:
         """The next window from `start` on, once it is full or has waited long enough."""

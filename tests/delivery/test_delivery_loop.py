@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import weakref
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
@@ -117,6 +118,23 @@ async def test_records_are_sent_in_the_order_of_storage_within_the_limits(auto: 
     assert [len(each) for each in exporter.attempts] == [4, 4, 4, 3]
     assert exporter.taken == [f"{number}-{index}" for number in range(5) for index in range(3)]
     assert (auto.sent(), auto.failed()) == (15, 0)
+
+
+class _Forgetful:
+    """Takes everything and keeps nothing but a weak reference to the last window."""
+
+    async def export(self, window: Window) -> None:
+        self.last = weakref.ref(window)
+
+
+async def test_nothing_of_what_was_sent_stays_in_memory_while_nothing_waits(auto: Scene):
+    exporter = _Forgetful()
+    delivery = await auto.deliver(exporter)
+    await auto.put("a")
+    await delivery.drained()
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert exporter.last() is None
 
 
 async def test_a_backlog_of_257_events_costs_three_requests_or_fewer(auto: Scene):
