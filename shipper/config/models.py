@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 from shipper.core.component import ConfigModel
 from shipper.core.record import Severity
 from shipper.core.units import Duration, Size
-from shipper.net.lease import LeaseConfig
+from shipper.net.lease_config import LeaseConfig
 
 _ENDPOINT: Final = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s:/\[\]]*):(\d{1,5})")
 

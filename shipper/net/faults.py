@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from typing import Final
 
 from shipper.core.errors import ConfigError, Unavailable
-from shipper.net.oneway.link import HungUp
 
 _OURS: Final[dict[int | None, str]] = {
     errno.ECONNREFUSED: "nothing listens at {address}; is the server running, and the port right?",
@@ -19,6 +18,10 @@ _OURS: Final[dict[int | None, str]] = {
     errno.EPIPE: "{address} broke the connection off",
 }
 _CERTIFICATE: Final = "it may want a client certificate that it trusts (tls.cert_file, tls.key_file)"
+
+
+class HungUp(Exception):
+    """The peer ended the connection in order."""
 
 
 @contextlib.asynccontextmanager

@@ -7,7 +7,7 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from shipper import __version__
 from shipper.config import Invalid, Loaded
@@ -16,7 +16,6 @@ from shipper.core.errors import ShipperError, Unavailable
 from shipper.core.journal import Journal
 from shipper.core.telemetry import Health, Meter
 from shipper.core.waiting import first
-from shipper.net.lease import Lease
 from shipper.service.generation import Services
 from shipper.service.listeners import Listeners
 from shipper.service.observe.admin import admin_app
@@ -26,6 +25,9 @@ from shipper.service.observe.status import status
 from shipper.service.observe.tap import Taps
 from shipper.service.term import Term
 from shipper.service.watching import watch
+
+if TYPE_CHECKING:
+    from shipper.net.lease import Lease
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +102,7 @@ class Service:
         """Read the configuration again and swap, as SIGHUP asks for."""
         self._reload.set()
 
-    async def _turn(self, lease: Lease | None) -> int | None:
+    async def _turn(self, lease: "Lease | None") -> int | None:
         """Stand by, lead, conclude; None if another replica took over. A standby leaves the journal alone."""
         if lease and not await self._until(lease.acquired()):
             return _conclude(0, 0, [])
@@ -116,7 +118,7 @@ class Service:
             finally:
                 self._term = None
 
-    async def _serve(self, term: Term, lease: Lease | None) -> int | None:
+    async def _serve(self, term: Term, lease: "Lease | None") -> int | None:
         """Receive until stopped (or once), then drain; None if another replica took over."""
         failures: list[str] = []
         delivered = -term.delivered()
@@ -145,7 +147,7 @@ class Service:
             waited.cancel()
         return not self._stop.is_set()
 
-    async def _journal(self, lease: Lease | None) -> Journal | None:
+    async def _journal(self, lease: "Lease | None") -> Journal | None:
         """The journal; a leader waits for it while the former leader still has it. None: stopped meanwhile."""
         while not self._stop.is_set():
             try:
@@ -195,12 +197,14 @@ class Service:
                 task.cancel()
 
     @asynccontextmanager
-    async def _election(self) -> AsyncIterator[Lease | None]:
+    async def _election(self) -> "AsyncIterator[Lease | None]":
         """Our candidacy, where several replicas are configured to elect one."""
         config = self._loaded.extensions.k8s_leader_elector
         if config is None:
             yield None
             return
+        from shipper.net.lease import Lease  # noqa: PLC0415 - only who elects needs Kubernetes
+
         async with Lease(config, self._clock, self._health) as lease:
             yield lease
 

@@ -23,7 +23,8 @@ from shipper.cli import main
 from shipper.core.clock import SystemClock
 from shipper.core.telemetry import Health
 from shipper.net.kubernetes import Api, Cluster, Conflict
-from shipper.net.lease import Lease, LeaseConfig
+from shipper.net.lease import Lease
+from shipper.net.lease_config import LeaseConfig
 from shipper.simulator import Options, Simulator
 
 pytestmark = [

@@ -11,7 +11,8 @@ from shipper.core.clock import SystemClock
 from shipper.core.errors import Unavailable
 from shipper.core.telemetry import Health
 from shipper.net.kubernetes import Api, Cluster, Conflict, in_cluster
-from shipper.net.lease import COMPONENT, Lease, LeaseConfig
+from shipper.net.lease import COMPONENT, Lease
+from shipper.net.lease_config import LeaseConfig
 from shipper.testing.kubernetes import FakeLeases
 
 FAST = {"lease_duration": "1s", "renew_deadline": "500ms", "retry_period": "100ms"}

@@ -6,9 +6,10 @@ peer itself has read everything: it ends the connection in order behind our own 
 of a program that leaves bytes unread).
 """
 
+from shipper.net.faults import HungUp
 from shipper.net.oneway.connect import connect_tcp, connect_udp, connect_unix
 from shipper.net.oneway.datagrams import Datagrams
-from shipper.net.oneway.link import Broken, HungUp, Link, Parting, TooLong
+from shipper.net.oneway.link import Broken, Link, Parting, TooLong
 from shipper.net.oneway.stream import TLS, Stream
 
 __all__ = [

@@ -6,10 +6,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 
-class HungUp(Exception):
-    """The peer ended the connection in order."""
-
-
 class Parting(enum.Enum):
     """How a connection ended that we ended."""
 

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from shipper.net.oneway.link import Broken, HungUp, Parting
+from shipper.net.faults import HungUp
+from shipper.net.oneway.link import Broken, Parting
 
 _PLATFORM: Final[str] = sys.platform
 _CHUNK: Final = 65536
