@@ -103,10 +103,12 @@ def _attributes(data: bytes, at: int, end: int, tag: int, depth: int = 1) -> dic
 
 
 def _key_value(data: bytes, at: int, end: int, depth: int) -> tuple[str, Any]:
-    if 4 <= end - at < _SHORT and data[at] == 0x0A:
-        split = at + 2 + data[at + 1]
-        if split + 1 < end and data[split] == 0x12 and split + 2 + data[split + 1] == end:
-            return data[at + 2 : split].decode("utf-8", "replace"), _any(data, split + 2, end, depth)
+    split = at + 2 + data[at + 1] if end - at > 2 else end  # behind a short key, as we write it
+    short = split + 4 <= end < at + _SHORT and data[at] == 0x0A and data[split] == 0x12
+    if short and split + 2 + data[split + 1] == end:
+        if data[split + 2] == 0x0A and split + 4 + data[split + 3] == end:
+            return _text(data, at + 2, split), _text(data, split + 4, end)
+        return _text(data, at + 2, split), _any(data, split + 2, end, depth)
     key, value = "", None
     for tag, _, start, stop in fields(data, at, end):
         if tag == 0x0A:
@@ -121,29 +123,36 @@ def _any(data: bytes, at: int, end: int, depth: int) -> Any:
         return None
     if depth > _MAX_DEPTH:
         raise ValueError(f"values nested deeper than {_MAX_DEPTH}")
-    kind = data[at]
-    if 2 <= end - at < _SHORT:
-        if kind == 0x0A and at + 2 + data[at + 1] == end:
-            return data[at + 2 : end].decode("utf-8", "replace")
-        if kind == 0x18 and read_varint(data, at + 1)[1] == end:
-            return _signed(data, at + 1, end, depth)
+    tag = data[at]
+    if tag in _SPANS or tag in _NUMBERS:  # mostly the one field there is
+        number, start = read_varint(data, at + 1)
+        if tag in _SPANS and start + number == end:
+            return _SPANS[tag](data, start, end, depth)
+        if tag in _NUMBERS and start == end:
+            return _NUMBERS[tag](number)
     value: Any = None
     for tag, _, start, stop in fields(data, at, end):
-        if tag in _VALUES:
-            value = _VALUES[tag](data, start, stop, depth)
+        if tag in _SPANS:
+            value = _SPANS[tag](data, start, stop, depth)
+        elif tag in _NUMBERS:
+            value = _NUMBERS[tag](read_varint(data, start)[0])
+        elif tag == _DOUBLE:
+            value = _double(data, start)[0]
     return value
 
 
 def _text(data: bytes, at: int, end: int, _depth: int = 0) -> str:
-    return data[at:end].decode("utf-8", "replace")
+    try:
+        return data[at:end].decode()
+    except UnicodeDecodeError:
+        return data[at:end].decode("utf-8", "replace")
 
 
 def _unsigned(data: bytes, at: int, _end: int, _depth: int) -> int:
     return read_varint(data, at)[0]
 
 
-def _signed(data: bytes, at: int, _end: int, _depth: int) -> int:
-    number = read_varint(data, at)[0]
+def _signed(number: int) -> int:
     return number - 2**64 if number >= 2**63 else number
 
 
@@ -166,12 +175,11 @@ _FIELDS: Final[dict[int, tuple[str, _Read]]] = {
     0x62: ("event_name", _text),
 }
 
-#: The kinds of AnyValue by tag.
-_VALUES: Final[dict[int, _Read]] = {
+#: The kinds of AnyValue by tag: those that are a number, and those that are a span of bytes.
+_NUMBERS: Final[dict[int, Callable[[int], Any]]] = {0x10: bool, 0x18: _signed}
+_DOUBLE: Final = 0x21
+_SPANS: Final[dict[int, _Read]] = {
     0x0A: _text,
-    0x10: lambda data, at, _end, _depth: read_varint(data, at)[0] != 0,
-    0x18: _signed,
-    0x21: lambda data, at, _end, _depth: _double(data, at)[0],
     0x2A: _list,
     0x32: lambda data, at, end, depth: _attributes(data, at, end, 0x0A, depth + 1),
     0x3A: lambda data, at, end, _depth: data[at:end],

@@ -56,13 +56,14 @@ def _attributes(values: dict[str, Any]) -> list[dict[str, Any]]:
 
 def _record(exported: Exported) -> dict[str, Any]:
     record = exported.record
-    fields = {
-        "timeUnixNano": str(record.timestamp),
-        "observedTimeUnixNano": str(record.observed),
+    numbers = {"timeUnixNano": record.timestamp, "observedTimeUnixNano": record.observed}
+    fields: dict[str, Any] = {name: str(number) for name, number in numbers.items() if number}
+    given = {
         "severityNumber": record.severity_number,
         "severityText": record.severity_text,
         "eventName": record.event_name,
-        "body": encode_value(record.body),
-        "attributes": _attributes({UID: record.uid} | record.attributes),
     }
-    return {key: value for key, value in fields.items() if value not in ("", 0, "0")}
+    fields |= {name: value for name, value in given.items() if value}
+    fields["body"] = encode_value(record.body)
+    fields["attributes"] = _attributes({UID: record.uid} | record.attributes)
+    return fields

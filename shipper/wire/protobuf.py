@@ -47,14 +47,19 @@ def read_varint(data: bytes, at: int) -> tuple[int, int]:
     Raises:
         ValueError: there is no varint.
     """
-    number = shift = 0
-    for place in range(at, min(at + 10, len(data))):
-        byte = data[place]
-        number |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return number & 0xFFFFFFFFFFFFFFFF, place + 1
-        shift += 7
-    raise ValueError("truncated or overlong varint")
+    try:
+        byte = data[at]
+        number, shift = byte & 0x7F, 7
+        while byte > 0x7F and shift < 70:
+            at += 1
+            byte = data[at]
+            number |= (byte & 0x7F) << shift
+            shift += 7
+    except IndexError:
+        byte = 0x80
+    if byte > 0x7F:
+        raise ValueError("truncated or overlong varint")
+    return number & 0xFFFFFFFFFFFFFFFF, at + 1
 
 
 def skip(data: bytes, at: int, wire_type: int) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from google.protobuf import json_format
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
@@ -131,6 +131,7 @@ def test_what_the_protobuf_library_wrote_is_read_back(batch: list[Record]) -> No
 
 
 @given(st.lists(records, max_size=3))
+@example([Record("", "", "0", 0, 0, None, severity_text="0")])
 def test_json_is_the_same_message(batch: list[Record]) -> None:
     """The protobuf library's own JSON parser finds the request in it that the binary form is."""
     text = otlp_json.encode(otlp.decode(otlp.encode(batch, RESOURCE, SCOPE)))
