@@ -5,11 +5,9 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
-from aiohttp import web
-
 from shipper.config import AdminConfig, MetricsConfig, MetricsPushConfig
 from shipper.core.telemetry import Meter
-from shipper.net.server import Listener, ListenError
+from shipper.net.server import Listener, ListenError, Site
 
 if TYPE_CHECKING:
     from shipper.service.observe.otlp_metrics import MetricPush
@@ -30,9 +28,9 @@ class Listeners:
         self._push: tuple[MetricsPushConfig, MetricPush] | None = None
 
     async def put(
-        self, name: str, config: AdminConfig | MetricsConfig | Literal[False], app: Callable[[], web.Application]
+        self, name: str, config: AdminConfig | MetricsConfig | Literal[False], site: Callable[[], Site]
     ) -> None:
-        """Make `name` listen where `config` says, with a fresh application; what listens there already stays.
+        """Make `name` listen where `config` says, with a fresh site; what listens there already stays.
 
         Raises:
             ListenError: an endpoint that was written down can't be listened on; the former listener goes on.
@@ -42,7 +40,7 @@ class Listeners:
         if former and former[0] == endpoint:
             return
         if config and endpoint:
-            listener = Listener(app(), endpoint)
+            listener = Listener(site(), endpoint)
             try:
                 await listener.start()
             except ListenError as error:

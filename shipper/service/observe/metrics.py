@@ -7,9 +7,11 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Final, TypeAlias
 
-from aiohttp import web
+from aiohttp.web_request import BaseRequest
+from aiohttp.web_response import Response
 
 from shipper.core.telemetry import Meter, Metric
+from shipper.net.server import Site
 from shipper.wire.prometheus import CONTENT_TYPE, family
 
 _STARTED: Final = time.monotonic()
@@ -47,12 +49,10 @@ def resident_bytes() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def metrics_app(meter: Meter) -> web.Application:
-    """The application that serves `/metrics`."""
+def metrics_site(meter: Meter) -> Site:
+    """Serves `/metrics`."""
 
-    async def show(_request: web.Request) -> web.Response:
-        return web.Response(body=exposition(meter), headers={"Content-Type": CONTENT_TYPE})
+    async def show(_request: BaseRequest) -> Response:
+        return Response(body=exposition(meter), headers={"Content-Type": CONTENT_TYPE})
 
-    app = web.Application(client_max_size=0)
-    app.router.add_get("/metrics", show)
-    return app
+    return Site({"/metrics": show})
