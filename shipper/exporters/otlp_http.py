@@ -35,7 +35,7 @@ from shipper.exporters.otlp_endpoint import http_url, is_loopback
 from shipper.exporters.otlp_report import limited, report
 from shipper.net.faults import unavailable
 from shipper.net.http import USER_AGENT, proxy_of
-from shipper.net.tls import client_context, stamp
+from shipper.net.tls import session_tls, stamp
 from shipper.wire import otlp_json
 from shipper.wire.compress import compress, decompress
 from shipper.wire.otlp_answer import (
@@ -150,7 +150,7 @@ class OTLPHTTPExporter:
         if not self._session:
             secure = self._url.startswith("https:")
             connector = aiohttp.TCPConnector(
-                limit=self._connections, ssl=client_context(tls, paths) if secure else True
+                limit=self._connections, ssl=session_tls(tls, paths) if secure else True
             )
             session = aiohttp.ClientSession(
                 connector=connector,

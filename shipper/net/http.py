@@ -7,7 +7,7 @@ port is refused here, whoever asks, so that no answer of a server can make us ha
 import ssl
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Final, NamedTuple, Self
+from typing import Final, Literal, NamedTuple, Self
 from urllib.request import getproxies_environment, proxy_bypass
 
 import aiohttp
@@ -62,13 +62,13 @@ class Session:
         self,
         base_url: str,
         *,
-        tls: ssl.SSLContext | None = None,
+        tls: ssl.SSLContext | Literal[True] = True,
         proxy_url: str | None = None,
         timeout: float = 30.0,
         max_body: int = MAX_BODY,
     ) -> None:
         self._origin = URL(base_url).origin()
-        self._tls: ssl.SSLContext | bool = True if tls is None else tls
+        self._tls = tls
         self._proxy = proxy_of(base_url, proxy_url)
         self._timeout = aiohttp.ClientTimeout(total=timeout, sock_connect=min(timeout, 15.0))
         self._max_body = max_body

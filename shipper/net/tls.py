@@ -69,6 +69,17 @@ def client_context(config: TLSConfig, paths: Paths) -> ssl.SSLContext:
     return _context(config, paths)
 
 
+def session_tls(config: TLSConfig, paths: Paths) -> ssl.SSLContext | Literal[True]:
+    """What an aiohttp session connects with. True is aiohttp's own context, which trusts the system's authorities.
+
+    They take 0.8 MB a context, so nobody whose TLS is not configured gets another one.
+
+    Raises:
+        ConfigError: a file is missing or wrong, with locations below `tls`.
+    """
+    return True if config == TLSConfig() else client_context(config, paths)
+
+
 def material(config: TLSConfig, paths: Paths) -> Material:
     """The files' contents, read anew.
 

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from shipper.core.component import Paths
 from shipper.core.errors import ConfigError
-from shipper.net.tls import TLSConfig, check_tls, client_context, material, stamp
+from shipper.net.tls import TLSConfig, check_tls, client_context, material, session_tls, stamp
 
 
 @pytest.fixture
@@ -34,6 +34,13 @@ def paths(tmp_path: Path) -> Paths:
     (tmp_path / "text.pem").write_text("no certificate")
     (tmp_path / "empty.pem").write_text("")
     return Paths(tmp_path, tmp_path)
+
+
+def test_http_without_settings_of_its_own_shares_one_copy_of_the_systems_authorities(paths: Paths) -> None:
+    assert session_tls(TLSConfig(), paths) is True
+    trusting = session_tls(TLSConfig(ca_file="ca.pem"), paths)
+    assert isinstance(trusting, ssl.SSLContext)
+    assert trusting.cert_store_stats()["x509_ca"] == 1
 
 
 def test_the_default_verifies_and_speaks_1_2_or_later(paths: Paths) -> None:

@@ -15,7 +15,7 @@ from shipper.core.component import Context, Intake
 from shipper.core.errors import ConfigError, Problem, Unavailable
 from shipper.core.past import Finding, Past
 from shipper.net.http import Session
-from shipper.net.tls import TLSConfig, client_context
+from shipper.net.tls import session_tls
 from shipper.receivers.github.addresses import place_path
 from shipper.receivers.github.alerts import Alert, AlertState
 from shipper.receivers.github.audit_log import AuditEvent, AuditLog
@@ -134,9 +134,7 @@ class GitHub:
             return await Probe(sources, self._context.clock).findings()
 
     def _session(self) -> Session:
-        tls = None
-        if self._config.tls != TLSConfig():
-            tls = client_context(self._config.tls, self._context.paths)
+        tls = session_tls(self._config.tls, self._context.paths)
         return Session(self._config.base_url, tls=tls, proxy_url=self._config.proxy_url)
 
     def _places(self) -> Iterator[tuple[Kind, str]]:
