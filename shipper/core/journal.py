@@ -179,15 +179,20 @@ class Journal(Protocol):
     async def seen(self, source: str, since: int) -> bytes:
         """Digests of the ids of `source` committed with a newest time of at least `since` (ms), packed."""
 
-    async def open(self, cursor: Cursor) -> int:
+    async def open(self, cursor: Cursor, leaving: Collection[Cursor] = ()) -> int:
         """The cursor's place; from now on the log keeps what it has not read.
 
-        A new cursor starts behind the newest record of a log that had a reader before, and at the oldest record
-        of one that never had. One that was away starts where it was, or at the oldest record still kept.
+        A new cursor takes over what waits for those of its log that are `leaving`, or have left it without a
+        reader. If there are none, it starts behind the newest record of a log that had a reader before, and at
+        the oldest record of one that never had. One that was away starts where it was, or at the oldest record
+        still kept.
         """
 
     async def retain(self, cursors: Collection[Cursor]) -> None:
-        """Let go of every other cursor: it keeps its place but no longer holds its log back."""
+        """Let go of every other cursor: it keeps its place but no longer holds its log back.
+
+        Where a new one takes over from it, that goes on where it stands now, and the place is forgotten.
+        """
 
     async def read(
         self, cursor: Cursor, max_records: int, max_bytes: int, start: int | None = None

@@ -30,6 +30,11 @@ def put_cursor(db: sqlite3.Connection, log: int, reader: str, place: int, *, act
     db.execute("INSERT OR REPLACE INTO cursors VALUES(?,?,?,?,?)", (*row, seal(*row)))
 
 
+def delete_cursor(db: sqlite3.Connection, log: int, reader: str) -> None:
+    """A reader that leaves nothing behind."""
+    db.execute("DELETE FROM cursors WHERE log=? AND reader=?", (log, reader))
+
+
 def insert_entry(db: sqlite3.Connection, place: int, count: int, packed: bytes) -> None:
     """An entry; `place` has its log's id above `PLACE_BITS`.
 

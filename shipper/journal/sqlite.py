@@ -92,9 +92,9 @@ class SqliteJournal:
         """Digests of the ids of `source` committed with a newest time of at least `since` (ms), packed."""
         return await self._look(lambda store: b"".join(page.digests for page in store.remembered(source, since)))
 
-    async def open(self, cursor: Cursor) -> int:
+    async def open(self, cursor: Cursor, leaving: Collection[Cursor] = ()) -> int:
         """The cursor's place; from now on the log keeps what it has not read."""
-        return await self._do(lambda store: store.open(cursor))
+        return await self._do(lambda store: store.open(cursor, leaving))
 
     async def retain(self, cursors: Collection[Cursor]) -> None:
         """Let go of every other cursor."""

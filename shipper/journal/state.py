@@ -1,6 +1,7 @@
 """What the journal knows of itself in memory: logs, readers and sizes, as loaded and checked at the start."""
 
 import sqlite3
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
@@ -24,6 +25,8 @@ class Reader:
 
     place: int
     active: bool
+    heir: bool = False
+    """Whether it took over from readers that leave, and they may still read."""
 
 
 @dataclass(slots=True)
@@ -44,6 +47,13 @@ class Log:
             place if name == besides else each.place for name, each in list(self.readers.items()) if each.active
         ]
         return min(places, default=self.start)
+
+    def first(self, leaving: Collection[str]) -> int:
+        """Where a new reader starts: with what waits for readers that leave, or left nobody behind."""
+        deserted = not any(each.active for each in self.readers.values())
+        left = [each.place for name, each in self.readers.items() if deserted or name in leaving]
+        kept = [place for place in left if place >= self.start]
+        return min(kept, default=self.end if self.had_reader else self.start)
 
     def delivered(self) -> int:
         """The place below which every active reader has everything; 0 without one."""
@@ -76,9 +86,9 @@ class State:
         return {log.id: log.end for log in list(self.logs.values())}
 
     def cursors(self) -> list[CursorState]:
-        """Every cursor, by log and reader."""
+        """Every cursor, by log and reader; one that was away stands at the oldest record still kept."""
         return [
-            CursorState(Cursor(log.name, name), reader.place, log.end, reader.active)
+            CursorState(Cursor(log.name, name), max(reader.place, log.start), log.end, reader.active)
             for log in sorted(self.logs.values(), key=lambda log: log.name)
             for name, reader in sorted(log.readers.items(), key=lambda item: item[0])
         ]

@@ -4,7 +4,7 @@ State is changed in memory only after its transaction was committed, so that bot
 """
 
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final
 
@@ -56,37 +56,52 @@ class Store:
         if born:
             self.state.born[source] = born
 
-    def open(self, cursor: Cursor) -> int:
+    def open(self, cursor: Cursor, leaving: Collection[Cursor]) -> int:
         """Make a cursor hold its log, where it stood or where a new one starts."""
         log = self.log(cursor.log)
         reader = log.readers.get(cursor.reader)
         if reader and reader.active:
             return reader.place
-        first = log.end if log.had_reader else log.start
-        place = max(reader.place, log.start) if reader else first
+        names = [each.reader for each in leaving if each.log == cursor.log]
+        place = max(reader.place, log.start) if reader else log.first(names)
         with self.transaction():
             rows.put_cursor(self.db, log.id, cursor.reader, place, active=True)
             if not log.had_reader:
                 rows.put_log(self.db, log.id, log.name, log.end, had_reader=True)
         log.had_reader = True
-        log.readers[cursor.reader] = Reader(place, active=True)
+        log.readers[cursor.reader] = Reader(place, active=True, heir=not reader and bool(names))
         return place
 
     def retain(self, cursors: Collection[Cursor]) -> None:
-        """Let every other cursor hold nothing back."""
-        gone = [
-            (log, name, reader)
-            for log in self.state.logs.values()
-            for name, reader in log.readers.items()
-            if reader.active and Cursor(log.name, name) not in cursors
-        ]
-        if not gone:
-            return
+        """Let every other cursor hold nothing back; new ones go on where those stood that they took over from."""
+        for log in self.state.logs.values():
+            readers = {name: each for name, each in log.readers.items() if each.active}
+            gone = {name: each for name, each in readers.items() if Cursor(log.name, name) not in cursors}
+            heirs = {name: each for name, each in readers.items() if each.heir and name not in gone}
+            if gone or heirs:
+                stood = min((each.place for each in gone.values() if not each.heir), default=0)
+                self._replace(log, gone, {name: max(each.place, stood) for name, each in heirs.items()})
+
+    def _replace(self, log: Log, gone: Mapping[str, Reader], heirs: Mapping[str, int]) -> None:
+        """Some readers go, and heirs stand elsewhere; what waits is either the heirs' or theirs who go.
+
+        An heir that goes has read nothing and so leaves nothing.
+        """
+        forgotten = {name for name, each in gone.items() if heirs or each.heir}
         with self.transaction():
-            for log, name, reader in gone:
-                rows.put_cursor(self.db, log.id, name, reader.place, active=False)
-        for _log, _name, reader in gone:
+            for name, reader in gone.items():
+                if name in forgotten:
+                    rows.delete_cursor(self.db, log.id, name)
+                else:
+                    rows.put_cursor(self.db, log.id, name, reader.place, active=False)
+            for name, place in heirs.items():
+                rows.put_cursor(self.db, log.id, name, place, active=True)
+        for name, reader in gone.items():
             reader.active = False
+            if name in forgotten:
+                del log.readers[name]
+        for name, place in heirs.items():
+            log.readers[name] = Reader(place, active=True)
 
     def read(self, cursor: Cursor, max_records: int, max_bytes: int, start: int | None) -> list[Chunk]:
         """The next records of a cursor's log, from `start` or else from its place."""

@@ -16,6 +16,7 @@ from shipper.core.journal import Cursor, Journal, dead_letter_log, retry_log
 from shipper.core.telemetry import Health, Meter
 from shipper.delivery import Delivery
 from shipper.service.pipeline import Intake, Pipeline
+from shipper.service.succession import Succession
 
 log = logging.getLogger(__name__)
 
@@ -68,6 +69,8 @@ class Generation:
         }
         self._turns: dict[str, asyncio.Semaphore] = {}
         self.deliveries = self._deliveries()
+        self._cursors = [delivery.cursor for delivery in self.deliveries]
+        self.succession = Succession(services.journal, self._cursors)
 
     async def prepare(self) -> None:
         """Make everything ready that can fail, beside a generation that still runs.
@@ -83,8 +86,8 @@ class Generation:
             except Exception as fault:
                 log.exception("exporter can't be started", extra={"component": name})
                 raise ShipperError(f"exporter {name} can't be started: {type(fault).__name__}") from fault
-        for delivery in self.deliveries:
-            await self._services.journal.open(delivery.cursor)
+        for cursor in self._cursors:
+            await self._services.journal.open(cursor, self.succession.leaving)
         self._prepared = True
 
     async def start(self) -> None:
@@ -92,6 +95,9 @@ class Generation:
         if not self._prepared:
             await self.prepare()
         self._started = True
+        self.succession.say()
+        with suppress(Unavailable):  # before anybody reads: an heir starts where the other stopped
+            await self._services.journal.retain(self._cursors)
         for delivery in self.deliveries:
             with suppress(Unavailable):  # it worked before; the delivery waits until it does again
                 await delivery.open()
@@ -105,7 +111,7 @@ class Generation:
     async def _hold(self) -> None:
         while True:
             try:
-                await self._services.journal.retain([delivery.cursor for delivery in self.deliveries])
+                await self._services.journal.retain(self._cursors)
             except Unavailable:
                 await self._services.clock.sleep(_JOURNAL_RETRY)
             else:

@@ -133,6 +133,7 @@ class Service:
             await term.generation.stop_receiving()
             delivered = -term.delivered()
         waiting = await term.drain(self._hurry, self._options.drain_timeout, patient=self._options.once)
+        waiting += sum(term.generation.succession.stranded().values())
         return _conclude(delivered + term.delivered(), waiting, failures)
 
     async def _until(self, event: Awaitable[Any]) -> bool:

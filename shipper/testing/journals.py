@@ -32,6 +32,7 @@ async def check_journal(make: Callable[[Limits], Awaitable[Journal]]) -> None:
         (_reads_in_order_within_limits, Limits()),
         (_readers_are_independent, Limits()),
         (_new_readers_start_where_they_should, Limits()),
+        (_new_readers_take_over_from_those_that_leave, Limits()),
         (_moves_only_forward_and_keeps_dead_letters, Limits()),
         (_gives_dead_letters_again, Limits()),
         (_wakes_who_waits, Limits()),
@@ -103,6 +104,25 @@ async def _new_readers_start_where_they_should(journal: Journal) -> None:
     _expect("place of the first reader of a log that was there before", await journal.open(_A), 0)
     _expect("place of a second reader", await journal.open(_B), 1)
     _expect("place of a reader that opens again", await journal.open(_A), 0)
+
+
+async def _new_readers_take_over_from_those_that_leave(journal: Journal) -> None:
+    await journal.open(_A)
+    await journal.append([_entry("1", "2", "3", "4")])
+    await journal.advance(_A, 1)
+    _expect("place of a new reader where another leaves", await journal.open(_B, [_A]), 1)
+    await journal.advance(_A, 2)
+    await journal.retain([_B])
+    _expect("what waits for it once the other has left", await _uids(journal, _B, 9), ["3", "4"])
+    _expect("place of one that left and comes again", await journal.open(_A), 4)
+    other = Cursor(_A.log, "other")
+    await journal.retain([])
+    _expect("place of a new reader of a log that nobody reads", await journal.open(other), 2)
+    third = Cursor(_A.log, "third")
+    await journal.open(third, [other])
+    await journal.retain([other])
+    await journal.advance(other, 4)
+    _expect("place of one that did not take over after all", await journal.open(third), 4)
 
 
 async def _moves_only_forward_and_keeps_dead_letters(journal: Journal) -> None:
