@@ -122,7 +122,7 @@ class Listener:
         try:
             handler = self._site.handler(request)
             if self._site.method == "POST":
-                await request.read()
+                await _body(request)
         finally:
             self._heard(request)
         return await handler(request)
@@ -146,3 +146,11 @@ class Listener:
         http.pre_shutdown()
         self._site.end()
         await http.shutdown(_FINISH)
+
+
+async def _body(request: BaseRequest) -> None:
+    """Read the body, which the request then keeps; some clients wait until they are told to send it."""
+    if request.headers.get("Expect", "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        request.writer.output_size = 0
+    await request.read()

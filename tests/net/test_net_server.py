@@ -120,6 +120,23 @@ async def test_a_body_has_a_limit(size: int, status: bytes):
     assert answer.startswith(b"HTTP/1.1 " + status)
 
 
+async def test_who_waits_to_be_told_to_send_a_body_is_told():
+    async def take(request):
+        return Response(body=await request.read())
+
+    head = b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\nExpect: 100-continue\r\nContent-Length: 1\r\n\r\n"
+    async with Listener(Site({"/": take}, method="POST"), "127.0.0.1:0") as listening:
+        reader, writer = await asyncio.open_connection("127.0.0.1", listening.port)
+        writer.write(head)
+        async with asyncio.timeout(5):
+            assert await reader.readuntil(b"\r\n\r\n") == b"HTTP/1.1 100 Continue\r\n\r\n"
+            writer.write(b"x")
+            answer = await reader.read()
+        writer.close()
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"\r\n\r\nx")
+
+
 async def test_who_sends_a_body_too_slowly_is_hung_up_on():
     async def take(request):
         return Response(body=await request.read())
