@@ -246,8 +246,5 @@ class Journal(Protocol):
         What an exporter refused goes to `retry_log`, what a processor refused to every exporter of the pipeline.
         """
 
-    async def remove(self, numbers: Collection[int]) -> int:
-        """Forget dead letters; how many there were."""
-
     async def close(self) -> None:
         """Finish what is under way and let go of the storage."""

@@ -1,4 +1,4 @@
-"""Dead letters: reading them, giving them once more to who refused them, and forgetting them."""
+"""Dead letters: reading them, and giving them once more to who refused them."""
 
 import json
 import logging
@@ -37,13 +37,6 @@ def retry(store: Store, numbers: Collection[int]) -> int:
     entries = [Entry(target(letter), letter.payload, 1) for letter in able]
     store.replace_letters(able, entries)
     return len(able)
-
-
-def remove(store: Store, numbers: Collection[int]) -> int:
-    """Delete dead letters."""
-    chosen = _chosen(store.db, numbers)
-    store.replace_letters(chosen, [])
-    return len(chosen)
 
 
 def target(letter: DeadLetter) -> str:

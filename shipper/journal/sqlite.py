@@ -171,10 +171,6 @@ class SqliteJournal:
         """Give dead letters to who refused them once more; how many there were."""
         return await self._do(lambda store: letters.retry(store, numbers))
 
-    async def remove(self, numbers: Collection[int]) -> int:
-        """Forget dead letters; how many there were."""
-        return await self._do(lambda store: letters.remove(store, numbers))
-
     async def close(self) -> None:
         """Finish what is under way and let go of the storage."""
         await self._worker.stop(self._finish)

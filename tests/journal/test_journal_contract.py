@@ -11,7 +11,7 @@ from journal_bench import OTLP, Bench, drain, entry, fill, page
 
 from shipper.core.batch import Commit, Seen
 from shipper.core.errors import Unavailable
-from shipper.core.journal import Cursor, DeadLetter, Journal, Limits
+from shipper.core.journal import Cursor, DeadLetter, Journal, Limits, retry_log
 from shipper.journal import memory_journal, open_journal
 from shipper.journal.inspection import request_retry
 from shipper.journal.lock import Lock
@@ -224,7 +224,10 @@ async def test_a_journal_full_of_dead_letters_says_so_in_the_log_too(
     [state] = bench.health.unready()
     assert "is full (max_size 1 bytes) of dead letters: receivers wait; raise max_size" in state.error
     assert [record.levelname for record in caplog.records if "full" in record.message] == ["WARNING"]
-    await journal.remove([each.id async for each in journal.dead_letters()])
+    again = Cursor(retry_log("logs", "otlp"), "otlp")
+    await journal.open(again)
+    await journal.retry([each.id async for each in journal.dead_letters()])
+    await journal.advance(again, 1)
     await waiting
     assert bench.health.unready() == []
 
