@@ -21,7 +21,7 @@ from shipper.core.units import format_duration
 from shipper.journal import inspection
 from shipper.service.storage import storage_path
 from shipper.service.visits.evidence import moment as written
-from shipper.service.visits.standing import Choice, standing
+from shipper.service.visits.standing import Choice, NothingFits, Rewound, standing
 from shipper.service.visits.standing import rewind as move
 
 output_option = click.option(
@@ -90,25 +90,52 @@ def _tell(found: dict[str, Any]) -> None:
 @click.option("--stream", help="Only this stream, such as audit_log.")
 @click.option("--to", "target", type=moment, required=True, help="RFC 3339, or how long ago: 24h, 7d.")
 @click.option("--again", is_flag=True, help="Ship what is known, too: every event since then once more.")
+@output_option
 def rewind(  # noqa: PLR0913 - its options
-    config: Path, receiver: str, organization: str | None, stream: str | None, target: int, *, again: bool
+    config: Path,
+    *,
+    receiver: str,
+    organization: str | None,
+    stream: str | None,
+    target: int,
+    again: bool,
+    output: str,
 ) -> None:
     """Have the next run read again from a time on.
 
-    What storage remembers is not shipped again, unless with --again. The shipper must be stopped.
+    What storage remembers is not shipped again, unless with --again. A source that would begin earlier anyway
+    keeps its place: nothing is skipped. The shipper must be stopped.
 
-    Exit code: 0; 1 storage is in use, or nothing fits.
+    Exit code: 0, also where there was nothing to rewind; 1 storage can't be used, as while a shipper runs; 2 the
+    configuration has no such source, or the time lies ahead.
     """
+    if target > time.time_ns() // 1_000_000:
+        raise click.BadParameter(
+            f"{written(target)} lies ahead; a rewind goes back, such as --to 24h", param_hint="--to"
+        )
     loaded, _ = storage_of(config)
     if receiver not in loaded.receivers:
         names = ", ".join(loaded.receivers)
         raise click.BadParameter(f"the configuration has {names}", param_hint="--receiver")
     try:
-        moved = asyncio.run(move(loaded, Choice(receiver, organization, stream), target, again=again))
+        done = asyncio.run(move(loaded, Choice(receiver, organization, stream), target, again=again))
+    except NothingFits as error:
+        raise click.BadParameter(str(error), param_hint="--organization and --stream") from None
     except ShipperError as error:
         quit_with(1, str(error))
-    for source in moved:
-        click.echo(f"{safe(source)}: reads again from {written(target)}")
+    if output == "json":
+        click.echo(safe_json([each.plain() for each in done]))
+    else:
+        for each in done:
+            click.echo(f"{safe(each.source)}: {_rewound(each, target)}")
+
+
+def _rewound(done: Rewound, target: int) -> str:
+    since = "its beginning" if done.reads_from is None else written(done.reads_from)
+    if done.moved:
+        return f"reads again from {since}"
+    known = f"ships again what it took since {written(target)}" if done.again else "nothing to rewind"
+    return f"already reads from {since}, {known}"
 
 
 @state.command(epilog="Example: shipper state fsck && shipper run")

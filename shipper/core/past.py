@@ -86,6 +86,9 @@ class Past(Protocol):
     def complete_until(self, checkpoint: bytes) -> int | None:
         """The time (ms) up to which, by this checkpoint, everything was taken."""
 
+    def reads_from(self, checkpoint: bytes | None) -> int | None:
+        """The time (ms) from which on the next run lists, by this checkpoint; None: all there is."""
+
     def rewound(self, checkpoint: bytes | None, to: int) -> bytes:
         """The checkpoint from which everything since `to` (ms) is read again."""
 

@@ -1,6 +1,7 @@
 """Checking, backfilling, reconciling and looking into storage, from outside."""
 
 import json
+import re
 import stat
 from collections import Counter
 
@@ -213,9 +214,68 @@ async def test_rewinding_reads_again_and_ships_only_what_is_new_unless_told(prog
     assert (await program.run(*rewind, "--again"))[0] == 0
     assert (await program.run("run", "--once", "-c", config))[0] == 0
     assert uids(http_backend) == dict.fromkeys(OLD | NEW, 2)
-    code, _, err = await program.run("state", "rewind", "-c", config, "--receiver", "gitlab", "--to", "2h")
-    assert code == 2
-    assert "the configuration has github" in err
+
+
+async def test_a_rewind_never_goes_beyond_what_was_read(program, github, http_backend):
+    """What happened while the shipper was off is older than the time that is asked for, and must be shipped."""
+    streams = {"audit_log": {"initial_lookback": "30m"}, "code_scanning": {"states": ["open", "fixed"]}}
+    config = configure(program, github, http_backend.endpoint, streams=streams)
+    rewind = ("state", "rewind", "-c", config, "--receiver", "github")
+    code, out, _ = await program.run(*rewind, "--to", "1s")
+    assert code == 0
+    assert [line.partition(": ")[0] for line in out.splitlines()] == [
+        "github/acme-corp/audit_log",
+        "github/acme-corp/code_scanning/open",
+        "github/acme-corp/code_scanning/fixed",
+    ]
+    assert re.fullmatch(
+        r"\S+audit_log: already reads from 20\S+, nothing to rewind\n"
+        r"(\S+: already reads from its beginning, nothing to rewind\n){2}",
+        out,
+    )
+    assert (await program.run("run", "--once", "-c", config))[0] == 0
+    github.happen("team.create", at=github.now() - 60_000, _document_id="while-off")
+    before = json.loads((await program.run("state", "show", "-c", config, "--output", "json"))[1])["checkpoints"]
+    code, out, _ = await program.run(*rewind, "--to", "1s", "--output", "json")
+    assert code == 0
+    assert [(each["rewound"], each["again"]) for each in json.loads(out)] == [(False, False)] * 3
+    after = json.loads((await program.run("state", "show", "-c", config, "--output", "json"))[1])["checkpoints"]
+    assert [each["complete_until"] for each in after] == [each["complete_until"] for each in before]
+    assert (await program.run("run", "--once", "-c", config))[0] == 0
+    assert uids(http_backend) == NEW | {"while-off": 1}
+    code, out, _ = await program.run(*rewind, "--to", "90s", "--again", "--stream", "audit_log")
+    assert code == 0
+    assert re.fullmatch(r"\S+: already reads from 20\S+, ships again what it took since 20\S+\n", out)
+    assert (await program.run("run", "--once", "-c", config))[0] == 0
+    assert uids(http_backend) == dict.fromkeys([*NEW, "while-off"], 2)
+
+
+async def test_what_a_backfill_took_before_any_run_is_shipped_again_when_told(program, github, http_backend):
+    config = configure(program, github, http_backend.endpoint)
+    assert (await program.run("backfill", "-c", config, "--since", "20m"))[0] == 0
+    rewind = ("state", "rewind", "-c", config, "--receiver", "github", "--to", "20m", "--again")
+    code, out, _ = await program.run(*rewind)
+    assert code == 0
+    assert ", ships again what it took since 20" in out
+    assert (await program.run("state", "show", "-c", config))[0] == 0
+    assert (await program.run("run", "--once", "-c", config))[0] == 0
+    assert uids(http_backend) == dict.fromkeys(NEW, 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("github", "--to", "2130-01-01T00:00:00Z"), "2130-01-01T00:00:00.000+00:00 lies ahead"),
+        (("gitlab", "--to", "2h"), "the configuration has github"),
+        (("github", "--to", "2h", "--stream", "dependabot"), "github has audit_log of organization acme-corp"),
+        (("github", "--to", "2h", "--organization", "x"), "github has audit_log of organization acme-corp"),
+    ],
+)
+async def test_a_rewind_of_nothing_configured_or_into_the_future_is_refused(program, github, arguments, told):
+    config = configure(program, github, "http://127.0.0.1:1")
+    code, out, err = await program.run("state", "rewind", "-c", config, "--receiver", *arguments)
+    assert (code, out) == (2, "")
+    assert told in " ".join(err.split())
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import asyncio
 from random import Random
 
+import orjson
 import pytest
 from github_model import START, FakeIntake, ModelGitHub, Row, VirtualClock, audit_log, context
 from hypothesis import given, settings
@@ -119,3 +120,33 @@ def test_what_stays_is_listed_whatever_comes_and_goes(seed, numbered, deaf, fall
     uids, _ = asyncio.run(listed(History(audit_log(github, FakeIntake(), context(clock)), clock)))
     stayed = {row.id for row in made if not row.deleted and not row.id.startswith("late")}
     assert stayed <= set(uids)
+
+
+MINUTE = 60_000
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "audit", "alerts"),
+    [
+        (None, START - 24 * 60 * MINUTE, None),
+        (b"no JSON", START - 24 * 60 * MINUTE, None),
+        (b'{"from": 7000000, "newest": 9000000, "swept": 8000000}', 7_000_000, 7_400_000),
+        (b'{"from": 7000000, "newest": 7600000, "swept": 8000000, "unsorted": 1}', 7_000_000, 7_000_000),
+        (b'{"from": 7000000, "newest": 7600000}', 7_000_000, None),
+    ],
+)
+async def test_a_checkpoint_tells_where_the_next_run_begins(checkpoint, audit, alerts):
+    """What a rewind is held against; alerts that were never read to the end are read from their beginning."""
+    clock = VirtualClock()
+    log = History(audit_log(ModelGitHub(clock, []), FakeIntake(), context(clock)), clock)
+    states = History(polling(Alerts(clock, []), FakeIntake()), clock)
+    assert (log.reads_from(checkpoint), states.reads_from(checkpoint)) == (audit, alerts)
+    assert log.reads_from(log.rewound(checkpoint, 6_000_000)) == 6_000_000
+    assert states.reads_from(states.rewound(checkpoint, 6_000_000)) == 5_400_000
+
+
+async def test_a_listing_known_to_be_out_of_order_stays_so_when_it_is_rewound():
+    """It can't be cut short at the first old alert."""
+    history = History(polling(Alerts(VirtualClock(), []), FakeIntake()), VirtualClock())
+    rewound = history.rewound(b'{"newest": 9, "swept": 9, "unsorted": 1, "forgotten": 2}', 5)
+    assert orjson.loads(rewound) == {"newest": 5, "swept": 5, "unsorted": 1, "forgotten": 2}

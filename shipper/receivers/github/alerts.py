@@ -72,6 +72,13 @@ class AlertState(Stream):
         """The time (ms) up to which everything that was listed is in the journal."""
         return self.swept
 
+    @property
+    def reads_from(self) -> int | None:
+        """The time (ms) down to which the next reading goes; None: to the end, as nothing was read whole yet."""
+        if self.swept is None:
+            return None
+        return min(self.swept, self.swept if self.newest is None else self.newest) - OVERLAP
+
     def recall(self, checkpoint: Checkpoint) -> None:
         """Take the state of the journal; empty at the first start."""
         self.newest, self.swept = checkpoint.get("newest"), checkpoint.get("swept")
@@ -122,11 +129,12 @@ class AlertState(Stream):
                 yield Sheet(self.ledger.records(mine), numbered(page.next) and not reading.ended)
 
     def _begin(self, began: int, missed_before: int | None) -> FallingPass:
-        until = None
-        if self.swept is not None:
-            until = min(self.swept, self.swept if self.newest is None else self.newest) - OVERLAP
         return FallingPass(
-            began=began, missed_before=missed_before, newest=self.newest, until=until, sorted=not self._unsorted
+            began=began,
+            missed_before=missed_before,
+            newest=self.newest,
+            until=self.reads_from,
+            sorted=not self._unsorted,
         )
 
     def _address(self) -> str:

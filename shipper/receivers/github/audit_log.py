@@ -93,6 +93,17 @@ class AuditLog(Stream):
         """The time (ms) up to which everything that was listed is in the journal."""
         return latest(self.swept, self._from)
 
+    @property
+    def reads_from(self) -> int:
+        """The time (ms) from which on events may still come: where a sweep begins."""
+        if self._from is not None:
+            return self._from
+        now, led_until = self._server_time(), self.conversation.led_until
+        start = now - int(self._config.initial_lookback * 1000)
+        if led_until is not None:  # nobody asked since, which may be longer ago
+            start = min(start, max(led_until - self._overlap, now - RETENTION))
+        return max(start, 0)
+
     def recall(self, checkpoint: Checkpoint) -> None:
         """Take the state of the journal; empty at the first start."""
         self._from, self.newest, self.swept = (checkpoint.get(key) for key in ("from", "newest", "swept"))
@@ -118,7 +129,7 @@ class AuditLog(Stream):
 
     async def read_once(self, began: int | None, missed_before: int | None) -> RisingPass:
         """One pass from `from` to the end."""
-        behind, since = self.newest, self._since()
+        behind, since = self.newest, self.reads_from
         listing = self._listing(f">={moment(since)}")
         reading: RisingPass | None = None
         while asked := await listing.page():
@@ -228,15 +239,6 @@ class AuditLog(Stream):
         query |= {"order": "asc", "per_page": str(self.per_page)}
         conversation = self.conversation
         return Listing(conversation, address(conversation.lane.api.base_url, conversation.subject, query))
-
-    def _since(self) -> int:
-        if self._from is not None:
-            return self._from
-        now, led_until = self._server_time(), self.conversation.led_until
-        start = now - int(self._config.initial_lookback * 1000)
-        if led_until is not None:  # nobody asked since, which may be longer ago
-            start = min(start, max(led_until - self._overlap, now - RETENTION))
-        return max(start, 0)
 
     def _server_time(self) -> int:
         return int(self.conversation.lane.api.server_time() * 1000)

@@ -93,10 +93,15 @@ class History:
         self._listing.recall(decoded(checkpoint, self.source))
         return self._listing.complete_until
 
+    def reads_from(self, checkpoint: bytes | None) -> int | None:
+        """The time (ms) from which on the next run lists, by this checkpoint; None: all there is."""
+        self._listing.recall(decoded(checkpoint, self.source))
+        return self._listing.reads_from
+
     def rewound(self, checkpoint: bytes | None, to: int) -> bytes:
         """The checkpoint from which everything since `to` (ms) is read again."""
         former = decoded(checkpoint, self.source)
-        kept = {key: former[key] for key in ("forgotten",) if former.get(key) is not None}
+        kept = {key: former[key] for key in ("forgotten", "unsorted") if former.get(key) is not None}
         if isinstance(self._listing, AuditLog):
             return orjson.dumps({"from": to, **kept})
         return orjson.dumps({"newest": to, "swept": to, **kept})

@@ -7,8 +7,8 @@ from typing import Any
 
 from shipper.config import Loaded
 from shipper.core.clock import SystemClock
-from shipper.core.errors import Unavailable
-from shipper.core.journal import Checkpoint, CursorState, LogState
+from shipper.core.errors import ShipperError
+from shipper.core.journal import Checkpoint, CursorState, Journal, LogState
 from shipper.core.past import Past
 from shipper.core.telemetry import Health, Meter
 from shipper.journal import inspection
@@ -100,23 +100,56 @@ class Choice:
         )
 
 
-async def rewind(loaded: Loaded, choice: Choice, to: int, *, again: bool) -> list[str]:
-    """Have sources read again from `to` (ms) on; those that were moved.
+class NothingFits(ShipperError):
+    """The configuration has no source such as was chosen; says which there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rewound:
+    """What a rewind did to one source."""
+
+    source: str
+    reads_from: int | None
+    """The time (ms) from which on the next run lists; None: all there is."""
+    moved: bool
+    """Whether it began later before."""
+    again: bool
+    """Whether what was known was forgotten, so that it is shipped again."""
+
+    def plain(self) -> dict[str, Any]:
+        """The same as plain data."""
+        reads_from = None if self.reads_from is None else moment(self.reads_from)
+        return {"source": self.source, "reads_from": reads_from, "rewound": self.moved, "again": self.again}
+
+
+async def rewind(loaded: Loaded, choice: Choice, to: int, *, again: bool) -> list[Rewound]:
+    """Have sources read again from `to` (ms) on; a source that begins earlier anyway keeps its place.
 
     Ids that are known stay known, so that only what is missing is shipped; with `again`, those from `to` on are
     forgotten, and everything is shipped again.
 
     Raises:
+        NothingFits: nothing was chosen.
         Unavailable: the storage can't be used, as while a shipper has it open.
     """
     async with look(loaded) as visited, AsyncExitStack() as stack:
-        chosen = [past for receiver, past in await visited.pasts() if choice.takes(receiver, past)]
+        pasts = await visited.pasts()
+        chosen = [past for receiver, past in pasts if choice.takes(receiver, past)]
         if not chosen:
-            raise Unavailable("no source of the configuration fits; see shipper state show")
+            there = sorted({past.name for receiver, past in pasts if receiver == choice.receiver})
+            raise NothingFits(f"{choice.receiver} has {', '.join(there) or 'nothing that can be listed again'}")
         clock = SystemClock()
         journal = await open_storage(loaded, clock, Meter(), Health(clock))
         stack.push_async_callback(journal.close)
-        for past in chosen:
-            former = await journal.checkpoint(past.source)
-            await journal.rewind(past.source, past.rewound(former, to), to if again else None)
-    return [past.source for past in chosen]
+        return [await _rewind(journal, past, to, again=again) for past in chosen]
+
+
+async def _rewind(journal: Journal, past: Past, to: int, *, again: bool) -> Rewound:
+    """Never forward: what lies between would be skipped."""
+    former = await journal.checkpoint(past.source)
+    begins = past.reads_from(former)
+    moved = begins is not None and begins > to
+    value = former if begins is None else past.rewound(former, min(begins, to))
+    if moved or again:
+        await journal.rewind(past.source, value, to if again else None)
+    return Rewound(past.source, to if moved else begins, moved, again)
