@@ -31,7 +31,7 @@ async def _serve(endpoint: str) -> None:
         click.echo(f"{records} record{'' if records == 1 else 's'}; {distinct} distinct ones so far")
 
     stopped = stop_asked()
-    listener = Listener(CountingBackend(tell).site(), endpoint)
+    listener = Listener(CountingBackend(tell).app(), endpoint)
     await listener.start()
     click.echo(f"http://{listener.host}:{listener.port}  takes OTLP at /v1/logs")
     await stopped.wait()

@@ -1,12 +1,11 @@
 """How a Lease is configured; apart from the election, so that only those who hold one import it."""
 
-from typing import Annotated, Final, Literal, Self
+from typing import Final, Literal, Self
 
 from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from shipper.core.component import ConfigModel
-from shipper.core.pattern import Pattern
 from shipper.core.units import Duration
 
 _DNS_NAME: Final = r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?"
@@ -20,11 +19,11 @@ class LeaseConfig(ConfigModel):
 
     auth_type: Literal["serviceAccount", "none"] = "serviceAccount"
     """Who we are: the pod's service account, or nobody (behind `kubectl proxy`)."""
-    api_server: Annotated[str, Pattern(r"^https?://")] | None = None
+    api_server: str | None = Field(default=None, pattern=r"^https?://")
     """The API server's address; null: that of the cluster this pod runs in."""
-    lease_name: Annotated[str, Field(max_length=253), Pattern(f"^{_DNS_NAME}$")]
+    lease_name: str = Field(pattern=f"^{_DNS_NAME}$", max_length=253)
     """The Lease; the same for all replicas, and for nothing else."""
-    lease_namespace: Annotated[str, Field(max_length=63), Pattern(f"^{_DNS_NAME}$")] | None = None
+    lease_namespace: str | None = Field(default=None, pattern=f"^{_DNS_NAME}$", max_length=63)
     """Where the Lease is; null: the pod's namespace."""
     lease_duration: Duration = 10.0
     """How long a standby waits, after the last sign of the leader, before it takes over; rounded up to seconds."""

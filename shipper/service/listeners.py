@@ -5,9 +5,11 @@ import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Literal
 
+from aiohttp import web
+
 from shipper.config import AdminConfig, MetricsConfig, MetricsPushConfig
 from shipper.core.telemetry import Meter
-from shipper.net.server import Listener, ListenError, Site
+from shipper.net.server import Listener, ListenError
 
 if TYPE_CHECKING:
     from shipper.service.observe.otlp_metrics import MetricPush
@@ -28,9 +30,9 @@ class Listeners:
         self._push: tuple[MetricsPushConfig, MetricPush] | None = None
 
     async def put(
-        self, name: str, config: AdminConfig | MetricsConfig | Literal[False], site: Callable[[], Site]
+        self, name: str, config: AdminConfig | MetricsConfig | Literal[False], app: Callable[[], web.Application]
     ) -> None:
-        """Make `name` listen where `config` says, with a fresh site; what listens there already stays.
+        """Make `name` listen where `config` says, with a fresh application; what listens there already stays.
 
         Raises:
             ListenError: an endpoint that was written down can't be listened on; the former listener goes on.
@@ -40,7 +42,7 @@ class Listeners:
         if former and former[0] == endpoint:
             return
         if config and endpoint:
-            listener = Listener(site(), endpoint)
+            listener = Listener(app(), endpoint)
             try:
                 await listener.start()
             except ListenError as error:

@@ -7,7 +7,6 @@ import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from shipper import __version__
@@ -19,9 +18,9 @@ from shipper.core.telemetry import Health, Meter
 from shipper.core.waiting import first
 from shipper.service.generation import Services
 from shipper.service.listeners import Listeners
-from shipper.service.observe.admin import admin_site
+from shipper.service.observe.admin import admin_app
 from shipper.service.observe.logs import Mask
-from shipper.service.observe.metrics import metrics_site
+from shipper.service.observe.metrics import metrics_app
 from shipper.service.observe.status import status
 from shipper.service.observe.tap import Taps
 from shipper.service.term import Term
@@ -181,9 +180,8 @@ class Service:
 
     async def _listen(self, loaded: Loaded) -> None:
         """Serve and push what the configuration says; what is unchanged goes on."""
-        admin = partial(admin_site, self._health, self._status, self._taps)
-        await self._listeners.put("admin", loaded.admin, admin)
-        await self._listeners.put("metrics", loaded.telemetry.metrics, partial(metrics_site, self._meter))
+        await self._listeners.put("admin", loaded.admin, lambda: admin_app(self._health, self._status, self._taps))
+        await self._listeners.put("metrics", loaded.telemetry.metrics, lambda: metrics_app(self._meter))
         await self._listeners.push(loaded.telemetry.metrics)
 
     @asynccontextmanager

@@ -4,12 +4,9 @@ from collections.abc import Callable
 from typing import Final
 
 import orjson
-from aiohttp.web_exceptions import HTTPBadRequest
-from aiohttp.web_request import BaseRequest
-from aiohttp.web_response import Response
+from aiohttp import web
 
 from shipper.core.record import UID
-from shipper.net.server import Site
 from shipper.wire import otlp
 from shipper.wire.compress import decompress
 
@@ -29,21 +26,23 @@ class CountingBackend:
         self._tell = tell
         self._uids: set[str] = set()
 
-    def site(self) -> Site:
-        """Serves `/v1/logs`."""
-        return Site({"/v1/logs": self._take}, method="POST", max_body=_LIMIT)
+    def app(self) -> web.Application:
+        """The application; it serves `/v1/logs`."""
+        app = web.Application(client_max_size=_LIMIT)
+        app.router.add_post("/v1/logs", self._take)
+        return app
 
-    async def _take(self, request: BaseRequest) -> Response:
+    async def _take(self, request: web.Request) -> web.Response:
         as_json = request.content_type == "application/json"
         try:
             data = decompress(await request.read(), request.headers.get("Content-Encoding", ""), _LIMIT)
             uids = _uids_of_json(data) if as_json else [each.record.uid for each in otlp.decode(data)]
         except (ValueError, TypeError, KeyError):
-            raise HTTPBadRequest(text="no OTLP logs") from None
+            raise web.HTTPBadRequest(text="no OTLP logs") from None
         self._uids.update(uids)
         if uids:
             self._tell(len(uids), len(self._uids))
-        return Response(body=b"{}" if as_json else b"", content_type=request.content_type)
+        return web.Response(body=b"{}" if as_json else b"", content_type=request.content_type)
 
 
 def _uids_of_json(data: bytes) -> list[str]:

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from aiohttp import web
 from docs_pages import REPOSITORY
 
 from shipper.cli.offline import load_offline
-from shipper.net.server import Listener
 from shipper.service.deploy.starting import BACKENDS, SOURCES, configuration
 from shipper.simulator import Options, Simulator
 from shipper.simulator.backend import CountingBackend
@@ -47,15 +47,15 @@ def test_an_example_is_valid_without_a_warning_and_needs_what_is_documented(file
 async def test_an_example_ships_what_happened(file, tmp_path):
     """Its backend is replaced by one on loopback; all else is as it stands."""
     counts: list[int] = []
-    backend = CountingBackend(lambda records, _distinct: counts.append(records)).site()
-    async with (
-        Listener(backend, "127.0.0.1:0") as listener,
-        Simulator(Options.quiet(organizations=("acme-corp",))) as github,
-    ):
+    runner = web.AppRunner(CountingBackend(lambda records, _distinct: counts.append(records)).app())
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with Simulator(Options.quiet(organizations=("acme-corp",))) as github:
         for _ in range(3):
             github.happen("git.clone")
-        config = redirected(file, tmp_path, f"http://127.0.0.1:{listener.port}")
+        config = redirected(file, tmp_path, f"http://127.0.0.1:{runner.addresses[0][1]}")
         code, err = await run(config, GITHUB_API_URL=github.url, GITHUB_ORG="acme-corp", GITHUB_TOKEN="any")
+    await runner.cleanup()
     written = tmp_path / "out/events.jsonl"
     assert code == 0, err
     assert sum(counts) + (len(written.read_text().splitlines()) if written.exists() else 0) == 3

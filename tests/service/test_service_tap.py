@@ -4,17 +4,16 @@ import asyncio
 import json
 
 import pytest
-from aiohttp import ClientSession
+from aiohttp.test_utils import TestClient, TestServer
 
 from shipper.core.batch import Batch, Scope
 from shipper.core.clock import SystemClock
 from shipper.core.component import Context, Paths
 from shipper.core.record import Record
 from shipper.core.telemetry import Health, Meter
-from shipper.net.server import Listener
 from shipper.processors import normalize, redact, rules, schema
 from shipper.service.observe import tap as tapping
-from shipper.service.observe.admin import admin_site
+from shipper.service.observe.admin import admin_app
 from shipper.service.observe.tap import MOST_LINES, MOST_WATCHERS, Taps, TooManyWatchersError
 from shipper.service.pipeline import Pipeline
 
@@ -146,17 +145,8 @@ def test_only_so_many_may_watch(taps):
 
 @pytest.fixture
 async def client(taps):
-    async with listening(taps) as listener, ClientSession(f"http://127.0.0.1:{listener.port}") as client:
+    async with TestClient(TestServer(admin_app(Health(SystemClock()), dict, taps))) as client:
         yield client
-
-
-async def status(client, path, **options):
-    async with client.get(path, **options) as answer:
-        return answer.status
-
-
-def listening(taps):
-    return Listener(admin_site(Health(SystemClock()), dict, taps), "127.0.0.1:0")
 
 
 async def test_the_endpoint_streams_lines_until_the_limit(client, pipeline):
@@ -174,25 +164,25 @@ async def test_the_endpoint_ends_after_the_duration(client):
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=x", "limit=-1", "duration=5", "stge=rules"])
 async def test_a_query_that_is_wrong_is_400(client, query):
-    assert await status(client, f"/tap?{query}") == 400
+    assert (await client.get(f"/tap?{query}")).status == 400
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "203.0.113.7", "localhost.evil.example", ""])
 async def test_a_web_page_of_others_sees_nothing(client, host):
     """DNS rebinding: the name that was asked for must be of this machine, too."""
-    assert await status(client, "/tap?duration=10ms", headers={"Host": host}) in (400, 403)
+    assert (await client.get("/tap?duration=10ms", headers={"Host": host})).status in (400, 403)
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:13133", "127.0.0.1:13133", "[::1]:13133", "[::1]"])
 async def test_local_names_are_taken(client, host):
-    assert await status(client, "/tap?duration=10ms", headers={"Host": host}) == 200
+    assert (await client.get("/tap?duration=10ms", headers={"Host": host})).status == 200
 
 
 async def test_more_watchers_than_allowed_are_sent_away(client, taps):
     watching = [taps.watch() for _ in range(MOST_WATCHERS)]
     for each in watching:
         each.__enter__()
-    assert await status(client, "/tap?duration=10ms") == 503
+    assert (await client.get("/tap?duration=10ms")).status == 503
 
 
 async def test_who_hangs_up_no_longer_watches(client, taps, monkeypatch):
@@ -207,14 +197,11 @@ async def test_who_hangs_up_no_longer_watches(client, taps, monkeypatch):
 
 async def test_shutting_down_ends_the_watching(taps):
     """Nobody who watches keeps the shipper from stopping."""
-    async with (
-        asyncio.timeout(10),
-        listening(taps) as listener,
-        ClientSession(f"http://127.0.0.1:{listener.port}") as client,
-        client.get("/tap") as answer,
-    ):
-        await listener.close()
-        assert await answer.read() == b""
+    async with asyncio.timeout(10):
+        async with TestClient(TestServer(admin_app(Health(SystemClock()), dict, taps))) as client:
+            answer = await client.get("/tap")
+            await client.server.close()
+            assert await answer.read() == b""
 
 
 async def test_who_does_not_read_is_cut_off_from_nothing_but_records(client, pipeline, taps):

@@ -20,7 +20,7 @@ def payload(*uids: str) -> bytes:
 async def backend():
     """Its URL, and what it told: records of a request, distinct ones so far."""
     told: list[tuple[int, int]] = []
-    listener = Listener(CountingBackend(lambda *counts: told.append(counts)).site(), "127.0.0.1:0")
+    listener = Listener(CountingBackend(lambda *counts: told.append(counts)).app(), "127.0.0.1:0")
     await listener.start()
     yield f"http://{listener.host}:{listener.port}/v1/logs", told
     await listener.close()

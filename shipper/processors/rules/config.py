@@ -11,7 +11,6 @@ from pydantic import Field
 
 from shipper.core.component import ConfigModel, Paths
 from shipper.core.errors import Loc, Problem
-from shipper.core.pattern import Pattern
 from shipper.core.record import UID, Severity
 from shipper.processors.rules.coverage import covered_by
 from shipper.processors.rules.detection import Reader
@@ -31,7 +30,7 @@ ALLOWED_OAUTH_APPLICATIONS: Final = "allowed_oauth_applications"
 class RuleConfig(ConfigModel):
     """One rule: what it matches, and the severity it gives or that it drops."""
 
-    name: Annotated[str, Pattern(r"^[a-z0-9-]+$")]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9-]+$")]
     """Its name, unique among the rules; on each record it matches, as the attribute shipper.rule."""
     match: Detection
     """The events it is for, in Sigma's words: field or field|modifier, and the value or list of values."""

@@ -11,7 +11,6 @@ from pydantic import AfterValidator, Field, SecretStr, ValidationInfo, field_val
 from shipper.core.batch import BodyKind
 from shipper.core.component import ConfigModel, Paths
 from shipper.core.errors import Problem
-from shipper.core.pattern import Pattern
 from shipper.core.units import Duration
 from shipper.net.tls import TLSConfig, check_tls
 from shipper.receivers.github.addresses import CLOUD, api_address, slug_of
@@ -158,9 +157,9 @@ class Config(ConfigModel):
     """Slug of the enterprise whose audit log and alerts are polled beside, or instead of, the organizations'."""
     base_url: str = CLOUD
     """The API: `https://api.github.com`; Enterprise Server `https://HOST/api/v3`; data residency `https://api.SUB.ghe.com`."""
-    api_version: Annotated[str, Pattern(r"^\d{4}-\d{2}-\d{2}$")] = "2022-11-28"
+    api_version: str = Field(default="2022-11-28", pattern=r"^\d{4}-\d{2}-\d{2}$")
     """`X-GitHub-Api-Version`; an Enterprise Server knows only the versions it was shipped with."""
-    proxy_url: Annotated[str, Pattern(r"^https?://")] | None = None
+    proxy_url: str | None = Field(default=None, pattern=r"^https?://")
     """HTTP proxy; absent: that of `HTTPS_PROXY` and `NO_PROXY` in the environment."""
     tls: TLSConfig = TLSConfig()
     """Whom to trust; `ca_file` for an Enterprise Server with a certificate of its own."""

@@ -5,11 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import orjson
-from aiohttp.web_request import BaseRequest
-from aiohttp.web_response import Response
+from aiohttp import web
 
 from shipper.core.telemetry import Health, State
-from shipper.net.server import Handler, Site
 from shipper.service.observe.tap import Taps
 from shipper.service.observe.tapping import tapping
 
@@ -37,25 +35,28 @@ def readiness(health: Health, *, verbose: bool) -> tuple[int, dict[str, Any]]:
     return (503 if unready else 200), body
 
 
-def admin_site(health: Health, status: Callable[[], dict[str, Any]], taps: Taps | None = None) -> Site:
-    """The site. `status` gives what `/status` shows beside the components' states, `taps` what flows."""
+def admin_app(health: Health, status: Callable[[], dict[str, Any]], taps: Taps | None = None) -> web.Application:
+    """The application. `status` gives what `/status` shows beside the components' states, `taps` what flows."""
 
-    async def livez(_request: BaseRequest) -> Response:
-        return Response(text="ok\n")
+    async def livez(_request: web.Request) -> web.Response:
+        return web.Response(text="ok\n")
 
-    async def readyz(request: BaseRequest) -> Response:
+    async def readyz(request: web.Request) -> web.Response:
         code, body = readiness(health, verbose="verbose" in request.query)
         return _json(body, code)
 
-    async def show(_request: BaseRequest) -> Response:
+    async def show(_request: web.Request) -> web.Response:
         return _json(status() | {"components": [describe(state) for state in health.states()]})
 
-    handlers: dict[str, Handler] = {"/livez": livez, "/readyz": readyz, "/status": show}
-    if not taps:
-        return Site(handlers)
-    return Site(handlers | {"/tap": tapping(taps)}, end=taps.close)
+    app = web.Application(client_max_size=0)
+    app.router.add_get("/livez", livez)
+    app.router.add_get("/readyz", readyz)
+    app.router.add_get("/status", show)
+    if taps:
+        tapping(app, taps)
+    return app
 
 
-def _json(body: dict[str, Any], code: int = 200) -> Response:
+def _json(body: dict[str, Any], code: int = 200) -> web.Response:
     data = orjson.dumps(body, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
-    return Response(body=data, status=code, content_type="application/json")
+    return web.Response(body=data, status=code, content_type="application/json")

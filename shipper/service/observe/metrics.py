@@ -7,11 +7,9 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import Final, TypeAlias
 
-from aiohttp.web_request import BaseRequest
-from aiohttp.web_response import Response
+from aiohttp import web
 
 from shipper.core.telemetry import Meter, Metric
-from shipper.net.server import Site
 from shipper.wire.prometheus import CONTENT_TYPE, family
 
 _STARTED: Final = time.monotonic()
@@ -49,10 +47,12 @@ def resident_bytes() -> int:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
 
 
-def metrics_site(meter: Meter) -> Site:
-    """Serves `/metrics`."""
+def metrics_app(meter: Meter) -> web.Application:
+    """The application that serves `/metrics`."""
 
-    async def show(_request: BaseRequest) -> Response:
-        return Response(body=exposition(meter), headers={"Content-Type": CONTENT_TYPE})
+    async def show(_request: web.Request) -> web.Response:
+        return web.Response(body=exposition(meter), headers={"Content-Type": CONTENT_TYPE})
 
-    return Site({"/metrics": show})
+    app = web.Application(client_max_size=0)
+    app.router.add_get("/metrics", show)
+    return app

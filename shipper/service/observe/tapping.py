@@ -6,12 +6,9 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
 
-from aiohttp.web_exceptions import HTTPBadRequest, HTTPForbidden, HTTPServiceUnavailable
-from aiohttp.web_request import BaseRequest
-from aiohttp.web_response import StreamResponse
+from aiohttp import web
 
 from shipper.core.units import parse_duration
-from shipper.net.server import Handler
 from shipper.service.observe.tap import Taps, TooManyWatchersError, Watcher
 
 #: Seconds between two looks at whether the watcher is still there.
@@ -46,27 +43,33 @@ class Query:
         )
 
 
-def tapping(taps: Taps) -> Handler:
-    """Answers with what flows; `taps.close` sends the watchers away."""
+def tapping(app: web.Application, taps: Taps) -> None:
+    """Add the endpoint; watchers are sent away when the application shuts down."""
 
-    async def tap(request: BaseRequest) -> StreamResponse:
+    async def tap(request: web.Request) -> web.StreamResponse:
         if not _from_here(request):
-            raise HTTPForbidden(text="records are shown on the machine that the shipper runs on, to localhost\n")
+            raise web.HTTPForbidden(
+                text="records are shown on the machine that the shipper runs on, to localhost\n"
+            )
         try:
             query = Query.read(request.query)
         except ValueError as error:
-            raise HTTPBadRequest(text=f"{error}\n") from None
+            raise web.HTTPBadRequest(text=f"{error}\n") from None
         try:
             with taps.watch(query.pipeline, query.stage) as watcher:
                 return await _stream(request, query, watcher)
         except TooManyWatchersError:
-            raise HTTPServiceUnavailable(text="too many are watching already\n") from None
+            raise web.HTTPServiceUnavailable(text="too many are watching already\n") from None
 
-    return tap
+    async def end(_app: web.Application) -> None:
+        taps.close()
+
+    app.router.add_get("/tap", tap)
+    app.on_shutdown.append(end)
 
 
-async def _stream(request: BaseRequest, query: Query, watcher: Watcher) -> StreamResponse:
-    response = StreamResponse(headers={"Content-Type": "application/x-ndjson", "Cache-Control": "no-store"})
+async def _stream(request: web.Request, query: Query, watcher: Watcher) -> web.StreamResponse:
+    response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson", "Cache-Control": "no-store"})
     await response.prepare(request)
     left = query.limit
     loop_time = asyncio.get_running_loop().time
@@ -86,7 +89,7 @@ async def _stream(request: BaseRequest, query: Query, watcher: Watcher) -> Strea
     return response
 
 
-def _from_here(request: BaseRequest) -> bool:
+def _from_here(request: web.Request) -> bool:
     """Whether the peer is this machine and asked for it by a local name: no web page of others can (rebinding)."""
     try:
         local = ip_address(request.remote or "").is_loopback
