@@ -98,6 +98,7 @@ class Generation:
         self.succession.say()
         with suppress(Unavailable):  # before anybody reads: an heir starts where the other stopped
             await self._services.journal.retain(self._cursors)
+            await self.succession.say_anew(self.receivers)
         for delivery in self.deliveries:
             with suppress(Unavailable):  # it worked before; the delivery waits until it does again
                 await delivery.open()

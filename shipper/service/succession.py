@@ -1,4 +1,4 @@
-"""What becomes of records that wait for an exporter or a pipeline that the configuration no longer has."""
+"""What becomes of records and checkpoints of parts that the configuration no longer has, or has renamed."""
 
 import logging
 from collections.abc import Collection
@@ -43,6 +43,20 @@ class Succession:
             if name not in self._logs and waiting > 0:
                 found[name] = max(found.get(name, 0), waiting)
         return found
+
+    async def say_anew(self, receivers: Collection[str]) -> None:
+        """Tell the log which receivers start anew although the storage has checkpoints of some that left."""
+        sources = [each.source for each in await self._journal.checkpoints()]
+        anew = [each for each in receivers if not any(name.startswith(f"{each}/") for name in sources)]
+        left = [name for name in sources if not name.startswith(tuple(f"{each}/" for each in receivers))]
+        if anew and left:
+            log.warning(
+                "receiver %s starts anew, at its initial lookback; the storage has checkpoints of receivers that"
+                " the configuration no longer has: %s; to go on from these, give the receiver its former name",
+                ", ".join(anew),
+                ", ".join(left),
+                extra={"component": anew[0], "sources": left},
+            )
 
     def _say_left(self, left: CursorState) -> None:
         waiting, (name, reader) = left.end - left.place, left.cursor

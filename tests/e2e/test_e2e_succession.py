@@ -117,3 +117,16 @@ async def test_what_waits_for_a_pipeline_that_was_renamed_stays_and_is_told(prog
     code, _, err = await once(program)
     assert code == 0, err
     assert len(uids(http_backend)) == 150
+
+
+async def test_a_receiver_that_was_renamed_says_that_it_starts_anew(program, github, http_backend):
+    """Its checkpoints are another server's for all anybody knows, so they are not taken over."""
+    exporters = {"otlphttp": {"endpoint": http_backend.endpoint}}
+    config = program.configure(github, exporters, processors=EVERYTHING)
+    assert "starts anew" not in (await once(program))[2]
+    text = config.read_text()
+    config.write_text(text.replace('{"github": {', '{"github/main": {').replace('["github"]', '["github/main"]'))
+    _, _, err = await once(program)
+    assert "receiver github/main starts anew, at its initial lookback" in err
+    assert "no longer has: github/acme-corp/audit_log" in err
+    assert "starts anew" not in (await once(program))[2]
