@@ -3,6 +3,9 @@
 A line is whole or absent: what a crash left unfinished is cut off when the file is next opened. Files are made
 readable by their owner only. Works with logrotate, be it by moving or by copying and truncating.
 
+The path may also be `/dev/stdout`, a terminal or a named pipe. A pipe is written to while a program reads it, and
+the records wait while none does; what fits into the pipe counts as sent: what its reader leaves unread is lost.
+
     exporters:
       file:
         path: out/events.jsonl
@@ -27,12 +30,15 @@ from shipper.core.delivery import DeliveryConfig
 from shipper.core.errors import Unavailable
 from shipper.core.record import UID
 from shipper.exporters.lane import Lane
+from shipper.exporters.pipe import Pipe, is_pipe
 from shipper.wire import jsontext, otlp_json
 from shipper.wire.times import rfc3339
 
 _CHUNK: Final = 2**16
 #: Seconds that closing waits for a disk that hangs.
 _PATIENCE: Final = 1.0
+#: Of the time for an attempt: how long the reader of a pipe may take to make room.
+_SHARE: Final = 0.8
 #: How lines of ours begin, in every format.
 _BEGINNINGS: Final = (b'{"resourceLogs":', b'{"timestamp":')
 
@@ -47,6 +53,10 @@ _REMEDIES: Final[dict[int | None, str]] = {
     errno.ENOTDIR: "a part of its path is no folder",
     errno.EISDIR: "there is a folder in its place",
     errno.EIO: "the disk is failing",
+    errno.ENXIO: "nobody reads this pipe; start the program that does",
+    errno.EPIPE: "the program that read this pipe is gone; start it again",
+    errno.EAGAIN: "the program that reads this pipe does not keep up; see why it stalls",
+    errno.EPROTOTYPE: "it is neither a file nor a pipe; choose another path (for a socket: the exporter syslog)",
 }
 
 
@@ -56,7 +66,7 @@ class Config(DeliveryConfig):
     concurrency: Literal[1] = 1
     """One batch at a time, since they share one stream."""
     path: Annotated[str, Field(min_length=1)]
-    """The file; its folders are made where they are missing."""
+    """The file, whose folders are made where they are missing; or a named pipe, or /dev/stdout."""
     format: Literal["otlp_json", "json"] = "otlp_json"
     """otlp_json: OTLP's own JSON, one batch a line; json: flat, one record a line."""
 
@@ -69,6 +79,7 @@ class FileExporter:
         self._path = context.paths.output(config.path)
         self._flat = config.format == "json"
         self._appender = Appender(self._path)
+        self._pipe = Pipe(self._path, config.timeout * _SHARE, context.clock.monotonic)
         self._lane = Lane(context.id)
 
     def __repr__(self) -> str:
@@ -80,14 +91,15 @@ class FileExporter:
     async def __aexit__(self, *exc: object) -> None:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
-                await self._lane.run(self._appender.close)
+                await self._lane.run(self._close)
         self._lane.close()
 
     async def export(self, window: Window) -> None:
         """Append the window.
 
         Raises:
-            Unavailable: the file can't be written; nothing of the window is in it.
+            Unavailable: it can't be written; nothing of the window is in the file. A pipe that took a part gets
+                the rest when the window comes again.
         """
         await self._lane.run(lambda: self._write(window))
 
@@ -99,11 +111,16 @@ class FileExporter:
         return f"{self._name} can be written"
 
     def _write(self, window: Window) -> None:
+        out = self._pipe if is_pipe(self._path) else self._appender
         try:
-            self._appender.append(self._lines(window.records))
+            out.append(self._lines(window.records))
         except OSError as fault:
             remedy = _REMEDIES.get(fault.errno, fault.strerror or str(fault))
             raise Unavailable(f"{self._name} can't be written: {remedy}") from fault
+
+    def _close(self) -> None:
+        self._pipe.close()
+        self._appender.close()
 
     def _lines(self, records: Sequence[Exported]) -> bytes:
         if not self._flat:
@@ -148,7 +165,7 @@ class Appender:
         if self._fd is None:
             if not self._opened:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-            self._fd = os.open(self._path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._fd = _opened(self._path)
             self._opened = True
             with _locked(self._fd):
                 _mend(self._fd)
@@ -182,6 +199,17 @@ def flat(exported: Exported) -> dict[str, Any]:
     }
 
 
+def _opened(path: Path) -> int:
+    """The file, made if need be; anything else is refused, also what was put there this moment."""
+    if path.is_socket():  # opening one says no more than that there is no such device
+        raise OSError(errno.EPROTOTYPE, os.strerror(errno.EPROTOTYPE))
+    fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    if not stat.S_ISREG(os.fstat(fd).st_mode):
+        os.close(fd)
+        raise OSError(errno.EPROTOTYPE, os.strerror(errno.EPROTOTYPE))
+    return fd
+
+
 def _same(fd: int, path: Path) -> bool:
     try:
         there = path.stat()
@@ -205,17 +233,14 @@ def _locked(fd: int) -> Iterator[None]:
 def _write_all(fd: int, data: bytes) -> None:
     if os.write(fd, data) != len(data):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    if stat.S_ISREG(os.fstat(fd).st_mode):
-        os.fsync(fd)
+    os.fsync(fd)
 
 
 def _mend(fd: int) -> None:
     """Cut an unfinished last line of ours off; finish one of somebody else."""
-    status = os.fstat(fd)
-    if not stat.S_ISREG(status.st_mode) or not status.st_size:
-        return
-    end = _last_line(fd, status.st_size)
-    if end == status.st_size:
+    size = os.fstat(fd).st_size
+    end = _last_line(fd, size)
+    if end == size:
         return
     beginning = os.pread(fd, max(map(len, _BEGINNINGS)), end)
     if any(beginning.startswith(ours) or ours.startswith(beginning) for ours in _BEGINNINGS):
