@@ -1,10 +1,11 @@
 """Endpoints of OTLP backends: what people write, and what it means for gRPC and for HTTP."""
 
-import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+from shipper.net.proxy import is_loopback
 
 _PORTS: Final = {"http": 80, "https": 443}
 _HOST: Final = re.compile(r"[\w.%:-]+")
@@ -26,16 +27,6 @@ class Target:
     def local(self) -> bool:
         """Whether it stays on this machine."""
         return not self.host or is_loopback(self.host)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host name or address is this machine's own."""
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def grpc_target(endpoint: str) -> Target:

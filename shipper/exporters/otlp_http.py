@@ -31,10 +31,11 @@ from shipper.exporters.otlp_config import (
     settings,
     wrong_endpoint,
 )
-from shipper.exporters.otlp_endpoint import http_url, is_loopback
+from shipper.exporters.otlp_endpoint import http_url
 from shipper.exporters.otlp_report import limited, report
 from shipper.net.faults import unavailable
-from shipper.net.http import USER_AGENT, proxy_of
+from shipper.net.http import USER_AGENT
+from shipper.net.proxy import is_loopback, proxy_of
 from shipper.net.tls import session_tls, stamp
 from shipper.wire import otlp_json
 from shipper.wire.compress import compress, decompress
@@ -91,9 +92,8 @@ class OTLPHTTPExporter:
         self._url = http_url(found.endpoint, complete=found.complete)
         self._host = urlsplit(self._url).hostname or ""
         self._encoding = encoding(config, found)
-        local = is_loopback(self._host)
-        self._compression = found.compression or ("none" if local else "gzip")
-        self._proxy = None if local else proxy_of(self._url, None)
+        self._compression = found.compression or ("none" if is_loopback(self._host) else "gzip")
+        self._proxy = proxy_of(self._url, None)
         self._connections = config.concurrency
         self._session: tuple[object, aiohttp.ClientSession] | None = None
 
@@ -135,7 +135,7 @@ class OTLPHTTPExporter:
                 data=_streamed(compress(body, self._compression)),
                 headers=headers,
                 allow_redirects=False,
-                proxy=self._proxy,
+                proxy=self._proxy.url if self._proxy else None,
                 server_hostname=self._settings.tls.server_name_override,
             ) as response:
                 answer = await _answer(response)
@@ -170,12 +170,17 @@ class OTLPHTTPExporter:
     async def _explained(self) -> AsyncIterator[None]:
         """What goes wrong, in our terms."""
         address = urlsplit(self._url).netloc
+        cure = self._proxy.cure(self._host) if self._proxy else ""
         try:
             yield
         except TimeoutError as fault:
             raise Unavailable(f"{address} did not answer within {self._settings.timeout:g}s") from fault
         except aiohttp.ClientHttpProxyError as fault:
-            raise Unavailable(f"the proxy refused to connect to {address} (status {fault.status})") from fault
+            raise Unavailable(
+                f"the proxy refused to connect to {address} (status {fault.status}); {cure}"
+            ) from fault
+        except aiohttp.ClientProxyConnectionError as fault:
+            raise Unavailable(f"the proxy before {address} cannot be reached; {cure}") from fault
         except aiohttp.ClientConnectorCertificateError as fault:
             raise unavailable(fault.certificate_error, address) from fault
         except aiohttp.ClientConnectorError as fault:

@@ -8,13 +8,13 @@ import ssl
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Final, Literal, NamedTuple, Self
-from urllib.request import getproxies_environment, proxy_bypass
 
 import aiohttp
 from yarl import URL
 
 from shipper import __version__
 from shipper.core.errors import Unavailable
+from shipper.net.proxy import proxy_of
 
 USER_AGENT: Final = f"github-log-shipper/{__version__}"
 MAX_BODY: Final = 64 * 2**20
@@ -40,19 +40,6 @@ class Answer(NamedTuple):
     status: int
     headers: Mapping[str, str]
     body: bytes
-
-
-def proxy_of(url: str, configured: str | None) -> str | None:
-    """The proxy for an address: the configured one, else that of HTTPS_PROXY and NO_PROXY (as curl reads them).
-
-    aiohttp's own reading of the environment is not used: it takes credentials from ~/.netrc, too.
-    """
-    if configured:
-        return configured
-    target = URL(url)
-    if proxy_bypass(f"{target.host}:{target.port}"):
-        return None
-    return getproxies_environment().get(target.scheme)
 
 
 class Session:
@@ -114,7 +101,7 @@ class Session:
                 data=body,
                 allow_redirects=False,
                 ssl=self._tls,
-                proxy=self._proxy,
+                proxy=self._proxy.url if self._proxy else None,
             ) as response:
                 return Answer(response.status, _headers(response), await self._read(response))
         except TimeoutError as error:
@@ -145,10 +132,11 @@ class Session:
 
     def _why(self, error: Exception) -> str:
         host = self._origin.host
+        cure = self._proxy.cure(host) if self._proxy else ""
         if isinstance(error, aiohttp.ClientProxyConnectionError):
-            return "the proxy cannot be reached; check proxy_url or HTTPS_PROXY"
+            return f"the proxy cannot be reached; {cure}"
         if isinstance(error, aiohttp.ClientHttpProxyError):
-            return f"the proxy refused the connection with status {error.status}; check proxy_url or HTTPS_PROXY"
+            return f"the proxy refused the connection with status {error.status}; {cure}"
         if isinstance(error, aiohttp.ClientConnectorCertificateError):
             return f"the certificate of {host} is not trusted; name its authority in tls.ca_file"
         if isinstance(error, aiohttp.ClientConnectorDNSError):

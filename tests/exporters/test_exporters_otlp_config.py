@@ -11,7 +11,7 @@ from shipper.core.component import Paths
 from shipper.core.errors import ConfigError, Problem
 from shipper.exporters import otlp_grpc, otlp_http
 from shipper.exporters.otlp_config import settings
-from shipper.exporters.otlp_endpoint import Target, grpc_target, http_url, is_loopback
+from shipper.exporters.otlp_endpoint import Target, grpc_target, http_url
 
 HERE = Paths(Path("/nowhere"), Path("/nowhere"))
 
@@ -242,20 +242,3 @@ def test_a_wrong_endpoint_of_the_environment_is_an_error(monkeypatch: pytest.Mon
     (problem,) = problems(otlp_http.component, {})
     assert (problem.loc, problem.code) == ((), "bad-variable")
     assert problem.message.startswith("OTEL_EXPORTER_OTLP_ENDPOINT")
-
-
-@pytest.mark.parametrize(
-    ("host", "is_own"),
-    [
-        ("localhost", True),
-        ("a.localhost", True),
-        ("127.8.9.1", True),
-        ("::1", True),
-        ("0.0.0.0", False),
-        ("10.0.0.1", False),
-        ("localhost.example.com", False),
-        ("collector", False),
-    ],
-)
-def test_loopback_is_told_from_the_name_alone(host: str, is_own: bool) -> None:
-    assert is_loopback(host) is is_own

@@ -10,7 +10,7 @@ import trustme
 from aiohttp import web
 
 from shipper.core.errors import Unavailable
-from shipper.net.http import Answer, ForeignOrigin, Session, TimedOut, TooLarge, proxy_of
+from shipper.net.http import Answer, ForeignOrigin, Session, TimedOut, TooLarge
 
 TOKEN = {"Authorization": "Bearer secret"}
 
@@ -201,27 +201,29 @@ async def test_a_proxy_that_refuses_is_named_as_the_cause():
         with pytest.raises(Unavailable, match="the proxy refused the connection with status 404"):
             await session.request("GET", "https://github.test/", {})
     async with Session("https://github.test", proxy_url=f"http://127.0.0.1:{port}") as session:
-        with pytest.raises(Unavailable, match="the proxy cannot be reached"):
+        with pytest.raises(Unavailable, match=r"the proxy cannot be reached; check proxy_url$"):
             await session.request("GET", "https://github.test/", {})
 
 
-@pytest.mark.parametrize(
-    ("environment", "url", "configured", "proxy"),
-    [
-        ({}, "https://api.github.com", None, None),
-        ({}, "https://api.github.com", "http://p:1", "http://p:1"),
-        ({"HTTPS_PROXY": "http://p:2"}, "https://api.github.com", None, "http://p:2"),
-        ({"HTTPS_PROXY": "http://p:2"}, "https://api.github.com", "http://p:1", "http://p:1"),
-        ({"HTTPS_PROXY": "http://p:2"}, "http://127.0.0.1:9", None, None),
-        ({"HTTPS_PROXY": "http://p:2", "NO_PROXY": "github.com"}, "https://api.github.com", None, None),
-        ({"HTTPS_PROXY": "http://p:2", "NO_PROXY": "*"}, "https://api.github.com", None, None),
-        ({"https_proxy": "http://p:3", "NO_PROXY": "example.com"}, "https://api.github.com", None, "http://p:3"),
-    ],
-)
-def test_the_proxy_is_found_as_curl_finds_it(monkeypatch, environment, url, configured, proxy):
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    assert proxy_of(url, configured) == proxy
+async def test_a_proxy_of_the_environment_is_named_by_its_variable(monkeypatch):
+    async with serving(unexpected) as port:
+        pass
+    monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
+    async with Session("https://github.test") as session:
+        cure = "check the variable HTTPS_PROXY, or name github.test in NO_PROXY"
+        with pytest.raises(Unavailable, match=f"the proxy cannot be reached; {cure}$"):
+            await session.request("GET", "https://github.test/", {})
+
+
+async def test_this_machine_is_reached_without_the_environments_proxy(monkeypatch):
+    """Else nobody behind a proxy could try the simulator."""
+
+    async def handler(request):
+        return web.Response(text="ok")
+
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    async with serving(handler) as port, Session(f"http://127.0.0.1:{port}") as session:
+        assert (await session.request("GET", f"http://127.0.0.1:{port}/", {})).body == b"ok"
 
 
 def test_an_answer_is_a_plain_tuple():
