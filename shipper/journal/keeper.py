@@ -60,6 +60,11 @@ class Keeper:
         """Sources that must look at their checkpoints before they go on, since something was taken back."""
 
     @property
+    def was_open(self) -> bool:
+        """Whether there ever was a storage that worked."""
+        return self._store is not None or self._former is not None
+
+    @property
     def state(self) -> State:
         """The state as last known, also while the storage does not work."""
         store, former = self._store, self._former  # the thread changes them meanwhile

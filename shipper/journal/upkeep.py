@@ -54,7 +54,9 @@ class Upkeep:
             log.exception("upkeep of the storage failed")
 
     def save_safe(self) -> None:
-        """Write the second copy of the checkpoints."""
+        """Write the second copy of the checkpoints, unless the storage was never ours."""
+        if not self._keeper.was_open:
+            return
         try:
             self._keeper.safe.save(self._keeper.do(self._safe, writes=False))
         except (OSError, Unavailable) as error:

@@ -156,6 +156,13 @@ async def test_a_place_that_can_not_be_made_is_said_at_the_start(tmp_path: Path)
         await bench.open()
 
 
+async def test_a_second_shipper_says_only_who_has_the_storage(bench: Bench, caplog: pytest.LogCaptureFixture):
+    await bench.open()
+    with pytest.raises(Unavailable, match=r"in use by another shipper \(process \d+\); stop that one"):
+        await bench.open()
+    assert caplog.messages == []
+
+
 async def test_a_directory_in_place_of_the_file_is_said_at_the_start(tmp_path: Path):
     bench = Bench(tmp_path)
     with pytest.raises(Unavailable, match=r"can't be reached"):
