@@ -15,6 +15,7 @@ from shipper.core.component import Exported
 from shipper.core.errors import ShipperError
 from shipper.core.journal import DeadLetter
 from shipper.journal import inspection
+from shipper.journal.lock import in_use
 from shipper.service.storage import storage_path
 from shipper.service.visits.evidence import moment as written
 from shipper.wire import otlp, otlp_json
@@ -112,7 +113,7 @@ def retry(config: Path, numbers: tuple[int, ...], *, everything: bool) -> None:
     try:
         if chosen:
             inspection.request_retry(path, chosen)
-        running = inspection.in_use(path)
+        running = in_use(path)
     except ShipperError as error:
         quit_with(1, str(error))
     when = "by the shipper that runs, within a second" if running else "by the shipper, when it starts"

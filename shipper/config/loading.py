@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, SecretStr
 
-from shipper.config import cases, files, listening, nodes, references
+from shipper.config import cases, files, listening, nodes, references, storing
 from shipper.config.beyond import examine
 from shipper.config.diagnostics import Diagnostic, Invalid, dotted, ordered
 from shipper.config.expansion import Expansion, is_secret
@@ -118,7 +118,11 @@ class _Loading:
         self._root = root
 
     def _about_frame(self, frame: FileConfig) -> list[Problem]:
-        return [*cases.missing_files(frame.tests, self._paths), *listening.check(frame.service)]
+        return [
+            *cases.missing_files(frame.tests, self._paths),
+            *storing.check(frame.extensions.storage, self._paths),
+            *listening.check(frame.service),
+        ]
 
     # Components
 

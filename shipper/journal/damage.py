@@ -12,7 +12,8 @@ from shipper.journal import wal
 from shipper.journal.schema import version
 from shipper.journal.state import Damage, load
 
-_MAGIC: Final = b"SQLite format 3\0"
+#: What a SQLite database begins with.
+MAGIC: Final = b"SQLite format 3\0"
 
 #: Seconds the look at the start may take; damage it has no time for is found when the row is read.
 _PATIENCE: Final = 2.0
@@ -27,8 +28,8 @@ def examine(path: Path) -> None:
     """
     with path.open("rb") as file:
         header = file.read(100)
-    if len(header) < 100 or not header.startswith(_MAGIC):
-        raise Damage("cut short" if _MAGIC.startswith(header[:16]) else "not a SQLite file")
+    if len(header) < 100 or not header.startswith(MAGIC):
+        raise Damage("cut short" if MAGIC.startswith(header[:16]) else "not a SQLite file")
     if header[18:20] != b"\x02\x02":
         raise Damage("header")
     wal.examine(beside(path, "-wal"))

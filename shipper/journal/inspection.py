@@ -19,7 +19,7 @@ from shipper.core.journal import (
     dead_letter_log,
     pipeline_of,
 )
-from shipper.journal import damage, letters
+from shipper.journal import damage, foreign, letters
 from shipper.journal.damage import beside, is_damage, read_only
 from shipper.journal.keeper import explain, mend
 from shipper.journal.lock import Lock
@@ -135,21 +135,13 @@ def request_retry(path: Path, numbers: Collection[int]) -> None:
         raise Unavailable(explain(error, path)) from error
 
 
-def in_use(path: Path) -> bool:
-    """Whether a shipper has the journal open now."""
-    if not path.exists():
-        return False
-    try:
-        Lock(path).release()
-    except Unavailable:
-        return True
-    return False
-
-
 def check(path: Path) -> Verdict:
-    """Check everything, however long it takes; changes nothing. Damage is mended by the next start."""
-    if not path.exists():
-        raise Unavailable(f"there is no storage at {path}; is it the path of extensions.storage?")
+    """Check everything, however long it takes; changes nothing. Damage is mended by the next start.
+
+    Raises:
+        Unavailable: there is no journal, or it can't be read.
+    """
+    _look(path)
     problem = damage.check_all(path)
     if not problem:
         with _reading(path) as db:
@@ -168,6 +160,7 @@ def repair(path: Path) -> str:
     Raises:
         Unavailable: a shipper has it open, or the disk does not allow it.
     """
+    _look(path)
     safe = SafeCheckpoints(beside(path, "-checkpoints"))
     lock = Lock(path)
     try:
@@ -180,10 +173,20 @@ def repair(path: Path) -> str:
     return f"{found.summary}; the damaged file is now {aside}"
 
 
+def _look(path: Path) -> None:
+    """Have something at the path that is, or was, a journal; raises Unavailable."""
+    try:
+        foreign.examine(path)
+        there = path.exists()
+    except OSError as error:
+        raise Unavailable(explain(error, path)) from error
+    if not there:
+        raise Unavailable(f"there is no storage at {path}; is it the path of extensions.storage?")
+
+
 @contextmanager
 def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    if not path.exists():
-        raise Unavailable(f"there is no storage at {path}; is it the path of extensions.storage?")
+    _look(path)
     try:
         with read_only(path) as db:
             yield db

@@ -11,7 +11,7 @@ from typing import TypeVar
 from shipper.core.clock import Clock
 from shipper.core.errors import Unavailable
 from shipper.core.telemetry import Meter
-from shipper.journal import damage, salvage, schema
+from shipper.journal import damage, foreign, salvage, schema
 from shipper.journal.damage import beside
 from shipper.journal.lock import Lock
 from shipper.journal.safe import SafeCheckpoints
@@ -113,6 +113,7 @@ class Keeper:
             db = schema.connect(None)
             schema.create(db)
             return self._taken_up(Store(db, self._clock))
+        foreign.examine(path)  # before anything is made that only stands beside journals
         _make_directory(path)
         self._lock = self._lock or Lock(path)
         self._finish_interrupted(path)
@@ -231,6 +232,8 @@ def mend(path: Path, now: int, safe: dict[str, bytes]) -> tuple[salvage.Found, P
 
 def explain(error: Exception, path: Path | None) -> str:
     """What happened to the storage, where, and the cure."""
+    if isinstance(error, foreign.Foreign):
+        return str(error)
     name = getattr(error, "sqlite_errorname", "") or type(error).__name__
     number = getattr(error, "errno", None)
     if name == "SQLITE_FULL" or number in (errno.ENOSPC, errno.EDQUOT):

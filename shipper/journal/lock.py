@@ -43,6 +43,21 @@ class Lock:
         os.close(self._file)
 
 
+def in_use(journal: Path) -> bool:
+    """Whether a process has the journal now."""
+    try:
+        file = os.open(lock_path(journal), os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(file)
+    return False
+
+
 def lock_path(journal: Path) -> Path:
     """The file whose lock stands for the journal's."""
     return journal.with_name(journal.name + ".lock")

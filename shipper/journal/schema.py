@@ -38,6 +38,9 @@ CREATE TABLE dead_letters(id INTEGER PRIMARY KEY AUTOINCREMENT, pipeline TEXT NO
 CREATE TABLE requests(id INTEGER PRIMARY KEY, numbers TEXT NOT NULL);
 """
 
+#: The statements, as the database itself keeps them.
+STATEMENTS: Final = frozenset(filter(None, map(str.strip, _TABLES.split(";"))))
+
 
 def connect(path: Path | None) -> sqlite3.Connection:
     """A connection for the one writer; transactions are begun and ended by hand. None: in memory."""

@@ -1,5 +1,6 @@
 """The storage of a configuration: where it is, and opening it."""
 
+import os
 from pathlib import Path
 
 from shipper.config import Loaded
@@ -10,8 +11,11 @@ from shipper.journal import open_journal
 
 
 def storage_path(loaded: Loaded) -> Path | None:
-    """The file; None where everything is kept in memory."""
-    return loaded.paths.output(loaded.storage.path) if loaded.storage.type == "sqlite" else None
+    """The file, or what a link stands for, as SQLite takes it; None where everything is kept in memory."""
+    if loaded.storage.type != "sqlite":
+        return None
+    path = loaded.paths.output(loaded.storage.path)
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
 
 
 async def open_storage(loaded: Loaded, clock: Clock, meter: Meter, health: Health) -> Journal:

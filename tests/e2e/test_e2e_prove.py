@@ -262,6 +262,26 @@ async def test_what_a_backfill_took_before_any_run_is_shipped_again_when_told(pr
     assert uids(http_backend) == dict.fromkeys(NEW, 2)
 
 
+async def test_a_storage_path_that_is_anothers_stops_the_shipper_and_is_left_alone(program, github):
+    config = configure(program, github, "http://127.0.0.1:1")
+    there = program.folder / "shipper.db"
+    there.mkdir()
+    code, _, err = await program.run("validate", "-c", config)
+    assert code == 0
+    assert "warning[not-a-file]: extensions.storage.path: " in err
+    for command in (("run", "--once"), ("state", "show"), ("backfill", "--since", "1h")):
+        code, _, err = await program.run(*command, "-c", config)
+        assert code == 1
+        assert f"error: storage {there} is a directory, no file; set extensions.storage.path to a file" in err
+    code, out, _ = await program.run("check", "-c", config)
+    assert code == 69
+    assert f"storage {there} is a directory, no file\n" in out
+    there.rmdir()
+    there.symlink_to("elsewhere.db")
+    _, out, _ = await program.run("check", "-c", config)
+    assert f"{program.folder / 'elsewhere.db'} will be made" in out
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [

@@ -12,6 +12,7 @@ from journal_bench import OTLP, Bench, drain, entry, fill, page
 from shipper.core.errors import Unavailable
 from shipper.journal import inspection, keeper
 from shipper.journal.damage import beside
+from shipper.journal.lock import in_use
 from shipper.journal.sqlite import SqliteJournal
 
 
@@ -163,12 +164,6 @@ async def test_a_second_shipper_says_only_who_has_the_storage(bench: Bench, capl
     assert caplog.messages == []
 
 
-async def test_a_directory_in_place_of_the_file_is_said_at_the_start(tmp_path: Path):
-    bench = Bench(tmp_path)
-    with pytest.raises(Unavailable, match=r"can't be reached"):
-        await bench.open()
-
-
 def test_inspection_says_where_nothing_is(tmp_path: Path):
     with pytest.raises(Unavailable, match="there is no storage at"):
         inspection.snapshot(tmp_path / "shipper.db")
@@ -183,9 +178,9 @@ async def test_inspection_sees_what_a_running_shipper_has(bench: Bench):
     assert [(each.cursor, each.place, each.end, each.active) for each in found.cursors] == [(OTLP, 7, 30, True)]
     assert [(each.source, each.value) for each in found.checkpoints] == [("source", b"2")]
     assert found.usage.records == 30
-    assert inspection.in_use(bench.path)
+    assert in_use(bench.path)
     await journal.close()
-    assert not inspection.in_use(bench.path)
+    assert not in_use(bench.path)
 
 
 async def test_nothing_is_logged_that_records_hold(bench: Bench, caplog: pytest.LogCaptureFixture):

@@ -12,6 +12,7 @@ from shipper.core.errors import ConfigError, Rejected, Unavailable
 from shipper.core.past import Finding, Probing
 from shipper.core.units import format_size
 from shipper.journal import inspection
+from shipper.journal.lock import in_use
 from shipper.service.storage import storage_path
 from shipper.service.visits.visit import Visit
 
@@ -81,7 +82,7 @@ def _old_storage(path: Path) -> Finding:
     seen = f"{path}: {found.usage.records} records, {format_size(found.usage.bytes)}"
     if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
         return _failed("", f"{path} cannot be written to; make it and its directory writable for this user")
-    seen += ", in use by a shipper that runs" if inspection.in_use(path) else ""
+    seen += ", in use by a shipper that runs" if in_use(path) else ""
     letters = found.usage.dead_letters
     if letters:
         return Finding("", "warning", f"{seen}, {letters} dead letters", "see shipper state dead-letter list")

@@ -12,6 +12,7 @@ from shipper.core.journal import Checkpoint, CursorState, Journal, LogState
 from shipper.core.past import Past
 from shipper.core.telemetry import Health, Meter
 from shipper.journal import inspection
+from shipper.journal.lock import in_use
 from shipper.service.storage import open_storage
 from shipper.service.visits.evidence import moment
 from shipper.service.visits.visit import look
@@ -79,7 +80,7 @@ async def standing(loaded: Loaded, path: Path, now: int) -> Standing:
         pasts = [past for _, past in await visited.pasts()] if values else []
     known = {past.source: past.complete_until(values[past.source]) for past in pasts if past.source in values}
     complete = {source: until for source, until in known.items() if until is not None}
-    return Standing(path, inspection.in_use(path), loaded.storage.max_size, found, complete, now)
+    return Standing(path, in_use(path), loaded.storage.max_size, found, complete, now)
 
 
 @dataclass(frozen=True, slots=True)
