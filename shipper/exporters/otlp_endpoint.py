@@ -28,6 +28,10 @@ class Target:
         """Whether it stays on this machine."""
         return not self.host or is_loopback(self.host)
 
+    def with_tls(self, *, insecure: bool) -> bool:
+        """Whether connections are encrypted: the scheme decides, and the configuration where there is none."""
+        return not insecure if self.secure is None else self.secure
+
 
 def grpc_target(endpoint: str) -> Target:
     """The target of `host:port`, `http://host:port` (no TLS), `https://host:port` (TLS) or `unix:///path`.

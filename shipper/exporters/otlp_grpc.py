@@ -20,7 +20,7 @@ from shipper.exporters.otlp_config import OTLPConfig, check_settings, endpoint_o
 from shipper.exporters.otlp_endpoint import grpc_target
 from shipper.exporters.otlp_report import limited, report
 from shipper.net.faults import unavailable
-from shipper.net.tls import stamp
+from shipper.net.tls import check_effect, stamp
 from shipper.wire.otlp_answer import Partial, partial_success, printable, retry_delay
 
 if TYPE_CHECKING:
@@ -46,8 +46,7 @@ class OTLPExporter:
         self._context = context
         self._settings = settings(config)
         self._target = grpc_target(self._settings.endpoint)
-        by_scheme = self._target.secure
-        self._secure = not self._settings.tls.insecure if by_scheme is None else by_scheme
+        self._secure = self._target.with_tls(insecure=self._settings.tls.insecure)
         compression = self._settings.compression or ("none" if self._target.local else "gzip")
         self._gzip = compression != "none"
         self._channel: tuple[object, Channel] | None = None
@@ -137,7 +136,8 @@ def _check(config: Config, paths: Paths) -> Iterator[Problem]:
             message = "headers that start with grpc- or end with -bin are gRPC's own"
             yield Problem(("headers", name), "bad-value", message, at_key=True)
     try:
-        grpc_target(endpoint_of(config)[0])
+        target = grpc_target(endpoint_of(config)[0])
+        yield from check_effect(config.tls, secure=target.with_tls(insecure=config.tls.insecure))
     except ConfigError as missing:
         yield from missing.problems
     except ValueError as fault:

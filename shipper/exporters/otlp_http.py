@@ -36,7 +36,7 @@ from shipper.exporters.otlp_report import limited, report
 from shipper.net.faults import unavailable
 from shipper.net.http import USER_AGENT
 from shipper.net.proxy import is_loopback, proxy_of
-from shipper.net.tls import session_tls, stamp
+from shipper.net.tls import check_effect, session_tls, stamp
 from shipper.wire import otlp_json
 from shipper.wire.compress import compress, decompress
 from shipper.wire.otlp_answer import (
@@ -136,7 +136,6 @@ class OTLPHTTPExporter:
                 headers=headers,
                 allow_redirects=False,
                 proxy=self._proxy.url if self._proxy else None,
-                server_hostname=self._settings.tls.server_name_override,
             ) as response:
                 answer = await _answer(response)
                 return answer._replace(body=self._settings.hushed(answer.body))
@@ -149,9 +148,8 @@ class OTLPHTTPExporter:
             await self._close()
         if not self._session:
             secure = self._url.startswith("https:")
-            connector = aiohttp.TCPConnector(
-                limit=self._connections, ssl=session_tls(tls, paths) if secure else True
-            )
+            trust = session_tls(tls, paths, self._host) if secure else True
+            connector = aiohttp.TCPConnector(limit=self._connections, ssl=trust)
             session = aiohttp.ClientSession(
                 connector=connector,
                 cookie_jar=aiohttp.DummyCookieJar(),
@@ -271,7 +269,8 @@ def _check(config: Config, paths: Paths) -> Iterator[Problem]:
     key = "logs_endpoint" if config.logs_endpoint else "endpoint"
     try:
         endpoint, complete = endpoint_of(config)
-        http_url(endpoint, complete=complete)
+        url = http_url(endpoint, complete=complete)
+        yield from check_effect(config.tls, secure=url.startswith("https:"))
     except ConfigError as missing:
         yield from missing.problems
     except ValueError as fault:

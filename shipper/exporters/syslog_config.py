@@ -10,7 +10,7 @@ from shipper.core.component import Paths
 from shipper.core.delivery import DeliveryConfig
 from shipper.core.errors import Problem
 from shipper.core.units import Size
-from shipper.net.tls import TLSConfig, check_tls
+from shipper.net.tls import TLSConfig, check_effect, check_tls
 from shipper.wire.syslog import FACILITIES, LEAST_SIZE, Framing, MessageFormat, Protocol, Style
 
 _LARGEST_DATAGRAM: Final = 65507
@@ -112,5 +112,5 @@ def check(config: Config, paths: Paths) -> Iterator[Problem]:
     if config.network == "udp" and config.max_message_size > _LARGEST_DATAGRAM:
         message = f"a datagram holds at most {_LARGEST_DATAGRAM} bytes"
         yield Problem(("max_message_size",), "datagram-size", message)
-    if config.tls and config.secure:
-        yield from check_tls(config.tls, paths)
+    if config.tls:
+        yield from check_tls(config.tls, paths) if config.secure else check_effect(config.tls, secure=False)

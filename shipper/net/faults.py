@@ -19,6 +19,13 @@ _OURS: Final[dict[int | None, str]] = {
 }
 _CERTIFICATE: Final = "it may want a client certificate that it trusts (tls.cert_file, tls.key_file)"
 
+#: OpenSSL's numbers of what is wrong with a certificate (X509_V_ERR_…).
+_OTHER_NAME: Final = (62, 64)
+_OUT_OF_TIME: Final = {
+    9: "is not valid yet; set the clock of this machine, or have a new one made",
+    10: "has expired; renew it at the server",
+}
+
 
 class HungUp(Exception):
     """The peer ended the connection in order."""
@@ -49,8 +56,7 @@ def unavailable(fault: Exception, address: str) -> Unavailable:
         case ConfigError():
             reason = f"the TLS files can't be used: {fault}"
         case ssl.SSLCertVerificationError():
-            remedy = "check tls.ca_file and tls.server_name_override"
-            reason = f"the certificate of {address} is not trusted ({fault.verify_message}); {remedy}"
+            reason = distrust(fault, address)
         case ssl.SSLError():
             reason = _tls_refusal(fault, address)
         case socket.gaierror():
@@ -65,6 +71,19 @@ def unavailable(fault: Exception, address: str) -> Unavailable:
         case _:
             reason = f"{address}: {fault}"
     return Unavailable(reason, blocked=blocked)
+
+
+def distrust(fault: Exception, address: str) -> str:
+    """What is wrong with the other side's certificate, and what to do about it."""
+    code = getattr(fault, "verify_code", 0)
+    if code in _OTHER_NAME:
+        said = str(getattr(fault, "verify_message", "")).rpartition("not valid for ")[2].strip("'.")
+        cure = "set tls.server_name_override to a name that it is for, or correct the address"
+        return f"the certificate of {address} is for another name than {said}; {cure}"
+    if code in _OUT_OF_TIME:
+        return f"the certificate of {address} {_OUT_OF_TIME[code]}"
+    said = f" ({fault.verify_message})" if isinstance(fault, ssl.SSLCertVerificationError) else ""
+    return f"the certificate of {address} is not trusted{said}; name its authority in tls.ca_file"
 
 
 def _tls_refusal(fault: ssl.SSLError, address: str) -> str:

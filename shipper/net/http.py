@@ -14,6 +14,7 @@ from yarl import URL
 
 from shipper import __version__
 from shipper.core.errors import Unavailable
+from shipper.net.faults import distrust
 from shipper.net.proxy import proxy_of
 
 USER_AGENT: Final = f"github-log-shipper/{__version__}"
@@ -138,7 +139,7 @@ class Session:
         if isinstance(error, aiohttp.ClientHttpProxyError):
             return f"the proxy refused the connection with status {error.status}; {cure}"
         if isinstance(error, aiohttp.ClientConnectorCertificateError):
-            return f"the certificate of {host} is not trusted; name its authority in tls.ca_file"
+            return distrust(error.certificate_error, host or "")
         if isinstance(error, aiohttp.ClientConnectorDNSError):
             return f"the name {host} cannot be resolved; check base_url, DNS or the proxy"
         if isinstance(error, aiohttp.ClientConnectorError):

@@ -24,7 +24,7 @@ class TLSConfig(ConfigModel):
     """How a connection is secured and whom it trusts."""
 
     insecure: bool = False
-    """Connect without TLS."""
+    """Connect without TLS; where the address has a scheme, that decides, and must agree."""
     insecure_skip_verify: bool = False
     """Use TLS without verifying the other side. For trials only."""
     ca_file: str | None = None
@@ -57,6 +57,20 @@ def check_tls(config: TLSConfig, paths: Paths, loc: tuple[str, ...] = ("tls",)) 
     yield from _unusable(config.model_copy(update=gone), paths, loc)
 
 
+def check_effect(config: TLSConfig, *, secure: bool, loc: tuple[str, ...] = ("tls",)) -> Iterator[Problem]:
+    """Keys that do nothing, since the address has TLS (`secure`) or has none: nobody is to believe in them."""
+    if secure and config.insecure:
+        message = (
+            "the address is one with TLS; write http:// for none, or insecure_skip_verify to take any certificate"
+        )
+        yield Problem((*loc, "insecure"), "no-effect", message)
+    if not secure:
+        message = "the connection is one without TLS, and nothing is encrypted or verified"
+        for key in sorted(config.model_fields_set - {"insecure"}):
+            if getattr(config, key):
+                yield Problem((*loc, key), "no-effect", message, severity="warning")
+
+
 def client_context(config: TLSConfig, paths: Paths) -> ssl.SSLContext:
     """What a client connects with; reads the files anew, so that renewed certificates are taken up.
 
@@ -69,15 +83,37 @@ def client_context(config: TLSConfig, paths: Paths) -> ssl.SSLContext:
     return _context(config, paths)
 
 
-def session_tls(config: TLSConfig, paths: Paths) -> ssl.SSLContext | Literal[True]:
-    """What an aiohttp session connects with. True is aiohttp's own context, which trusts the system's authorities.
+def session_tls(config: TLSConfig, paths: Paths, host: str) -> ssl.SSLContext | Literal[True]:
+    """What an aiohttp session to a host connects with. True is aiohttp's own, with the system's authorities.
 
     They take 0.8 MB a context, so nobody whose TLS is not configured gets another one.
 
     Raises:
         ConfigError: a file is missing or wrong, with locations below `tls`.
     """
-    return True if config == TLSConfig() else client_context(config, paths)
+    if config == TLSConfig():
+        return True
+    context = client_context(config, paths)
+    if config.server_name_override:
+        _rename(context, host, config.server_name_override)
+    return context
+
+
+def _rename(context: ssl.SSLContext, host: str, name: str) -> None:
+    """Look for another name in a host's certificate: aiohttp's `server_hostname` is not used behind a proxy."""
+    wrap = context.wrap_bio
+
+    def wrap_bio(
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        wanted = name if server_hostname == host else server_hostname
+        return wrap(incoming, outgoing, server_side, wanted, session)
+
+    context.wrap_bio = wrap_bio  # type: ignore[method-assign]
 
 
 def material(config: TLSConfig, paths: Paths) -> Material:

@@ -180,20 +180,6 @@ async def test_no_connection_is_retryable() -> None:
         assert "127.0.0.1" in error.reason
 
 
-async def test_a_proxy_of_the_environment_is_named_where_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    async with HTTPBackend() as gone:
-        monkeypatch.setenv("http_proxy", gone.url)
-    monkeypatch.delenv("no_proxy", raising=False)
-    monkeypatch.delenv("NO_PROXY", raising=False)
-    exporter = OTLPHTTPExporter(
-        otlp_http.Config.model_validate({"endpoint": "http://backend.test:4318"}), context()
-    )
-    assert (await failure(exporter)).reason == (
-        "the proxy before backend.test:4318 cannot be reached; check the variable http_proxy, "
-        "or name backend.test in NO_PROXY"
-    )
-
-
 async def test_a_disconnect_without_an_answer_is_retryable(http: HTTPBackend) -> None:
     http.answers(hang_up)
     assert isinstance(await failure(http_exporter(http)), Unavailable)

@@ -1,16 +1,21 @@
 """The HTTP session: one origin, whole answers, and nothing handed to anybody else."""
 
 import asyncio
+import contextlib
 import gzip
 import ssl
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 import pytest
 import trustme
 from aiohttp import web
+from yarl import URL
 
+from shipper.core.component import Paths
 from shipper.core.errors import Unavailable
 from shipper.net.http import Answer, ForeignOrigin, Session, TimedOut, TooLarge
+from shipper.net.tls import TLSConfig, session_tls
 
 TOKEN = {"Authorization": "Bearer secret"}
 
@@ -173,12 +178,100 @@ async def test_a_server_with_an_authority_of_its_own(tmp_path):
     async with serving(handler, server) as port:
         url = f"https://127.0.0.1:{port}"
         async with Session(url) as session:
-            with pytest.raises(Unavailable, match=r"not trusted; name its authority in tls\.ca_file"):
+            with pytest.raises(Unavailable, match=r"not trusted .*; name its authority in tls\.ca_file"):
                 await session.request("GET", url, TOKEN)
         trusting = ssl.create_default_context()
         ca.configure_trust(trusting)
         async with Session(url, tls=trusting) as session:
             assert (await session.request("GET", url, TOKEN)).body == b"ok"
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """An authority, and a server's certificate by it for other.example."""
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    ca.issue_cert("other.example").configure_cert(server)
+    return Paths(tmp_path, tmp_path), server
+
+
+async def ask(url, paths, **tls):
+    """By a session with this configuration; `proxy` is its proxy."""
+    proxy = tls.pop("proxy", None)
+    trust = session_tls(TLSConfig(ca_file="ca.pem", **tls), paths, URL(url).host)
+    async with Session(url, tls=trust, proxy_url=proxy) as session:
+        return (await session.request("GET", url, TOKEN)).body
+
+
+async def ok(request):
+    return web.Response(text="ok")
+
+
+async def test_server_name_override_is_the_name_to_look_for(folder):
+    paths, server = folder
+    names = []
+    server.sni_callback = lambda _, name, __: names.append(name)
+    async with serving(ok, server) as port:
+        url = f"https://127.0.0.1:{port}"
+        assert await ask(url, paths, server_name_override="other.example") == b"ok"
+    assert names == ["other.example"]
+
+
+async def test_server_name_override_holds_behind_a_proxy(folder):
+    """The client forgets its own `server_hostname` there."""
+    paths, server = folder
+    async with serving(ok, server) as port, tunnel(port) as proxy:
+        url = "https://github.test"
+        assert await ask(url, paths, proxy=proxy, server_name_override="other.example") == b"ok"
+        with pytest.raises(Unavailable, match=r"github\.test is for another name than github\.test"):
+            await ask(url, paths, proxy=proxy)
+
+
+@asynccontextmanager
+async def tunnel(port):
+    """A proxy that leads each CONNECT to a port of this machine; its address."""
+
+    async def pump(reader, writer):
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                writer.write(data)
+        writer.close()
+
+    async def connect(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        there, out = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
+        await asyncio.gather(pump(reader, out), pump(there, writer))
+        await asyncio.gather(out.wait_closed(), writer.wait_closed(), return_exceptions=True)
+        done.release()
+
+    done = asyncio.Semaphore(0)
+    async with await asyncio.start_server(connect, "127.0.0.1", 0) as proxy:
+        yield f"http://127.0.0.1:{proxy.sockets[0].getsockname()[1]}"
+        for _ in range(2):
+            await done.acquire()
+
+
+@pytest.mark.parametrize(
+    ("tls", "name"), [({}, r"127\.0\.0\.1"), ({"server_name_override": "third.example"}, r"third\.example")]
+)
+async def test_a_certificate_for_another_name_has_a_message_of_its_own(folder, tls, name):
+    paths, server = folder
+    cure = r"set tls\.server_name_override to a name that it is for, or correct the address"
+    async with serving(unexpected, server) as port:
+        with pytest.raises(Unavailable, match=rf"of 127\.0\.0\.1 is for another name than {name}; {cure}$"):
+            await ask(f"https://127.0.0.1:{port}", paths, **tls)
+
+
+async def test_a_certificate_that_has_expired_is_not_called_untrusted(folder):
+    paths, server = folder
+    ca = trustme.CA()
+    ca.cert_pem.write_to_path(str(paths.output("ca.pem")))
+    ca.issue_cert("127.0.0.1", not_after=datetime(2020, 1, 1, tzinfo=UTC)).configure_cert(server)
+    async with serving(unexpected, server) as port:
+        with pytest.raises(Unavailable, match="has expired; renew it at the server"):
+            await ask(f"https://127.0.0.1:{port}", paths)
 
 
 async def test_a_proxy_is_asked_instead():

@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from shipper.core.component import Paths
 from shipper.core.errors import ConfigError
-from shipper.net.tls import TLSConfig, check_tls, client_context, material, session_tls, stamp
+from shipper.net.tls import TLSConfig, check_effect, check_tls, client_context, material, session_tls, stamp
 
 
 @pytest.fixture
@@ -37,8 +37,8 @@ def paths(tmp_path: Path) -> Paths:
 
 
 def test_http_without_settings_of_its_own_shares_one_copy_of_the_systems_authorities(paths: Paths) -> None:
-    assert session_tls(TLSConfig(), paths) is True
-    trusting = session_tls(TLSConfig(ca_file="ca.pem"), paths)
+    assert session_tls(TLSConfig(), paths, "a.example.com") is True
+    trusting = session_tls(TLSConfig(ca_file="ca.pem"), paths, "a.example.com")
     assert isinstance(trusting, ssl.SSLContext)
     assert trusting.cert_store_stats()["x509_ca"] == 1
 
@@ -134,3 +134,25 @@ def test_the_stamp_changes_with_the_files(paths: Paths) -> None:
     assert changed != before
     (paths.working / "ca.pem").unlink()
     assert stamp(config, paths) not in (before, changed)
+
+
+@pytest.mark.parametrize(
+    ("tls", "secure", "told"),
+    [
+        ({}, True, []),
+        ({}, False, []),
+        ({"insecure": True}, False, []),
+        ({"insecure": True}, True, [("error", "insecure")]),
+        ({"ca_file": "ca.pem", "insecure_skip_verify": False, "min_version": "1.3"}, True, []),
+        ({"insecure_skip_verify": False}, False, []),
+        (
+            {"insecure": True, "ca_file": "ca.pem", "server_name_override": "a.example.com"},
+            False,
+            [("warning", "ca_file"), ("warning", "server_name_override")],
+        ),
+    ],
+)
+def test_a_key_that_does_nothing_is_told(tls: dict[str, Any], secure: bool, told: list[tuple[str, str]]) -> None:
+    problems = list(check_effect(TLSConfig.model_validate(tls), secure=secure))
+    assert [(problem.severity, problem.loc[-1]) for problem in problems] == told
+    assert {problem.code for problem in problems} <= {"no-effect"}

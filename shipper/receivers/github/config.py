@@ -12,7 +12,7 @@ from shipper.core.batch import BodyKind
 from shipper.core.component import ConfigModel, Paths
 from shipper.core.errors import Problem
 from shipper.core.units import Duration
-from shipper.net.tls import TLSConfig, check_tls
+from shipper.net.tls import TLSConfig, check_effect, check_tls
 from shipper.receivers.github.addresses import CLOUD, api_address, slug_of
 from shipper.wire.text import file_name
 
@@ -205,6 +205,7 @@ def check(config: Config, paths: Paths) -> Iterator[Problem]:
     """Files that are missing or wrong, and tokens that would travel unprotected."""
     yield from check_tls(config.tls, paths)
     address = urlsplit(config.base_url)
+    yield from check_effect(config.tls, secure=address.scheme == "https")
     if address.scheme == "http" and address.hostname not in ("localhost", "127.0.0.1", "::1"):
         yield Problem(("base_url",), "insecure-address", _INSECURE, severity="warning")
     if not any(dict(config.streams).values()):

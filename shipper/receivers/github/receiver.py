@@ -134,7 +134,8 @@ class GitHub:
             return await Probe(sources, self._context.clock).findings()
 
     def _session(self) -> Session:
-        tls = session_tls(self._config.tls, self._context.paths)
+        host = urlsplit(self._config.base_url).hostname or ""
+        tls = session_tls(self._config.tls, self._context.paths, host)
         return Session(self._config.base_url, tls=tls, proxy_url=self._config.proxy_url)
 
     def _places(self) -> Iterator[tuple[Kind, str]]:
