@@ -2,15 +2,18 @@
 
 from collections.abc import Callable, Iterable
 from typing import Any
+from urllib.parse import urlsplit
 
 from opentelemetry.exporter.otlp.proto.http.metric_exporter import OTLPMetricExporter
 from opentelemetry.metrics import CallbackOptions, Observation
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import PeriodicExportingMetricReader
 from opentelemetry.sdk.resources import Resource
+from requests import Session
 
 from shipper import __version__
 from shipper.core.telemetry import METRICS, Meter
+from shipper.net.proxy import is_loopback
 
 
 class MetricPush:
@@ -24,7 +27,10 @@ class MetricPush:
     """
 
     def __init__(self, meter: Meter, endpoint: str, headers: dict[str, str], interval: float) -> None:
-        exporter = OTLPMetricExporter(endpoint=f"{endpoint.rstrip('/')}/v1/metrics", headers=headers, timeout=10)
+        session = Session()
+        session.trust_env = not is_loopback(urlsplit(endpoint).hostname or "")
+        url = f"{endpoint.rstrip('/')}/v1/metrics"
+        exporter = OTLPMetricExporter(endpoint=url, headers=headers, timeout=10, session=session)
         reader = PeriodicExportingMetricReader(exporter, export_interval_millis=interval * 1000)
         resource = Resource.create({"service.name": "shipper", "service.version": __version__})
         self._provider = MeterProvider([reader], resource=resource)
