@@ -11,7 +11,7 @@ import click
 from shipper.cli.offline import load_offline_or_exit
 from shipper.cli.options import config_option
 from shipper.cli.reasons import reasons
-from shipper.cli.terminal import safe, safe_json
+from shipper.cli.terminal import safe, safe_json, safe_lines
 from shipper.config import Loaded
 from shipper.core.clock import SystemClock
 from shipper.core.errors import ShipperError
@@ -91,7 +91,7 @@ def _lines(pipeline: str, journey: Journey, previews: list[Preview]) -> Iterator
     for shown in previews:
         yield ""
         yield f"=> {shown.exporter} would send ({shown.format})"
-        text = safe_json(_parsed(shown.text)) if shown.format in ("otlp_json", "json") else safe(shown.text)
+        text = safe_json(_parsed(shown.text)) if shown.format in ("otlp_json", "json") else safe_lines(shown.text)
         yield from (f"   {line}" for line in text.split("\n"))
 
 

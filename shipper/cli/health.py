@@ -9,6 +9,7 @@ from urllib.request import ProxyHandler, Request, build_opener
 
 import click
 
+from shipper.cli.terminal import safe_lines
 from shipper.cli.times import duration
 
 _PAUSE: Final = 1.0
@@ -29,7 +30,7 @@ def health(url: str, wait: float, timeout: float) -> None:
     while True:
         well, answer = _ask(url, timeout)
         if well or time.monotonic() >= until:
-            click.echo(answer.rstrip(), err=not well)
+            click.echo(safe_lines(answer.rstrip()), err=not well)
             sys.exit(0 if well else os.EX_UNAVAILABLE)
         time.sleep(_PAUSE)
 

@@ -32,9 +32,9 @@ def _case(result: Result) -> str:
         lines.append(f"event {failure.event}: {failure.what}")
         lines += failure.diff or (f"expected  {failure.expected}", f"found     {failure.found}")
     message = ", ".join(dict.fromkeys(failure.what for failure in result.failures))
-    text = escape(safe("\n".join(lines)))
+    text = escape("\n".join(map(safe, lines)))
     return f"{head}>\n      <failure message={_quoted(message)}>{text}</failure>\n    </testcase>\n"
 
 
 def _quoted(text: str) -> str:
-    return quoteattr(safe(text).replace("\n", " "))
+    return quoteattr(safe(text))

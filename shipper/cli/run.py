@@ -8,6 +8,7 @@ import click
 
 from shipper.cli import early
 from shipper.cli.options import config_option, load, load_or_exit
+from shipper.cli.terminal import safe
 from shipper.cli.times import duration
 from shipper.config import Loaded
 from shipper.core.errors import ShipperError
@@ -41,7 +42,7 @@ def run(config: Path, *, once: bool, watch: bool, drain_timeout: float) -> None:
     try:
         code = asyncio.run(_serve(config, loaded, options, mask))
     except ShipperError as error:
-        click.echo(mask(f"error: {error}"), err=True)
+        click.echo(mask(safe(f"error: {error}")), err=True)
         code = FAILED
     sys.exit(code)
 

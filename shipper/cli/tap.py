@@ -11,7 +11,7 @@ import orjson
 
 from shipper.cli.admin import address, lines, url_option
 from shipper.cli.options import config_option
-from shipper.cli.terminal import harmless, safe, safe_json
+from shipper.cli.terminal import safe, safe_json
 from shipper.core.units import format_duration, parse_duration
 
 _EPILOG = """\b
@@ -46,7 +46,7 @@ def tap(config: Path, url: str | None, *, body: bool, output: str, **filters: An
     with suppress(KeyboardInterrupt):
         for line in lines(base, "/tap", parameters):
             if output == "json":
-                click.echo(harmless(line.decode(errors="replace").rstrip("\n")))
+                click.echo(safe(line.decode(errors="replace").rstrip("\n")))
                 continue
             for shown in _text(orjson.loads(line), everything="stage" in parameters, body=body):
                 click.echo(shown)

@@ -9,8 +9,13 @@ from shipper.wire.text import escaped
 
 
 def safe(text: str) -> str:
-    """The text, on the lines it has, with all that is not printable escaped."""
-    return "\n".join(escaped(line) for line in text.split("\n"))
+    """The text for a part of one line, whoever wrote it: no line of its own begins in it."""
+    return escaped(text)
+
+
+def safe_lines(text: str) -> str:
+    """Text of ours that has several lines, such as a format that ends its own; each is safe."""
+    return "\n".join(map(escaped, text.split("\n")))
 
 
 def safe_json(value: Any) -> str:
@@ -19,15 +24,4 @@ def safe_json(value: Any) -> str:
         text = orjson.dumps(value, option=orjson.OPT_INDENT_2).decode()
     except (TypeError, ValueError, RecursionError):
         text = json.dumps(value, indent=2, default=str)
-    return "\n".join(harmless(line) for line in text.split("\n"))
-
-
-def harmless(line: str) -> str:
-    r"""A line of JSON in which all that is not printable is written as `\uXXXX`, which means the same."""
-    if line.isprintable():
-        return line
-    return "".join(char if char.isprintable() else _escaped(char) for char in line)
-
-
-def _escaped(char: str) -> str:
-    return json.dumps(char)[1:-1] if ord(char) > 0x7F else f"\\u{ord(char):04x}"
+    return safe_lines(text)

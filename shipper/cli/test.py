@@ -46,7 +46,7 @@ def test(config: Path, files: Sequence[Path], *, coverage: bool, report: Path | 
     if output == "json":
         click.echo(safe_json(_as_json(results, rules)))
     else:
-        click.echo("\n".join([*_lines(results), *_coverage(rules, whole=coverage)]))
+        click.echo("\n".join([*_lines(results), *map(safe, _coverage(rules, whole=coverage))]))
     if not results:
         click.echo(f"there are no tests; write them under `tests:` of {config} or in files beside it", err=True)
     sys.exit(0 if results and all(result.passed for result in results) else 1)

@@ -21,6 +21,7 @@ from shipper.core.errors import Unavailable
 from shipper.exporters.lane import Lane
 from shipper.wire import jsontext
 from shipper.wire.summary import summarize
+from shipper.wire.text import escaped
 from shipper.wire.times import utc
 
 _RESET: Final = "\x1b[0m"
@@ -89,7 +90,7 @@ class DebugExporter:
 def line(exported: Exported, *, coloured: bool = False) -> str:
     """The record on one line: local time, severity, event, who, where, which rule."""
     record, summary = exported.record, summarize(exported)
-    word = safe(summary.severity)[:8] or "-"
+    word = escaped(summary.severity)[:8] or "-"
     severity = f"{word:8}"
     if coloured and summary.severity in _COLORS:
         severity = f"{_COLORS[summary.severity]}{word}{_RESET}{' ' * (8 - len(word))}"
@@ -110,30 +111,19 @@ def details(records: Sequence[Exported]) -> Iterator[str]:
         yield f"LogRecord #{number}"
         yield f"  Timestamp: {_local(record.timestamp)}"
         yield f"  ObservedTimestamp: {_local(record.observed)}"
-        yield f"  Severity: {safe(record.severity_text) or 'unspecified'} ({record.severity_number})"
-        yield f"  EventName: {safe(record.event_name)}"
-        yield f"  log.record.uid: {safe(record.uid)}"
+        yield f"  Severity: {escaped(record.severity_text) or 'unspecified'} ({record.severity_number})"
+        yield f"  EventName: {escaped(record.event_name)}"
+        yield f"  log.record.uid: {escaped(record.uid)}"
         for title, values in (("Attributes", record.attributes), ("Resource", exported.resource)):
             yield f"  {title}:"
-            yield from (f"    {safe(key)}: {safe(_text(value))}" for key, value in values.items())
-        yield f"  Scope: {safe(' '.join(exported.scope))}"
+            yield from (f"    {escaped(key)}: {escaped(_text(value))}" for key, value in values.items())
+        yield f"  Scope: {escaped(' '.join(exported.scope))}"
         yield "  Body:"
-        yield from (f"    {safe(part)}" for part in _indented(record.body).split("\n"))
-
-
-def safe(text: str) -> str:
-    """The text with all that is not printable escaped: control characters, bidirectional overrides, surrogates."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else _escaped(char) for char in text)
-
-
-def _escaped(char: str) -> str:
-    return f"\\u{ord(char):04x}" if ord(char) <= 0xFFFF else f"\\U{ord(char):08x}"
+        yield from (f"    {escaped(part)}" for part in _indented(record.body).split("\n"))
 
 
 def _short(text: str) -> str:
-    shown = safe(text[: _LONGEST + 1])
+    shown = escaped(text[: _LONGEST + 1])
     return shown if len(text) <= _LONGEST else f"{shown[:_LONGEST]}…"
 
 

@@ -41,8 +41,12 @@ def body_line(body: Any) -> bytes:
 
 
 def escaped(text: str) -> str:
-    """Text for one line of a terminal: what strangers wrote can neither steer it nor start another line."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    r"""Text for one line of a terminal: what strangers wrote can neither steer it nor start another line.
+
+    Whatever is not printable is written as `\u000a`, as JSON does: control characters and line ends, overrides of
+    the direction of writing, lone surrogates. In a line of JSON it means the same.
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else _units(c) for c in text)
 
 
 def masked(text: str) -> str:
@@ -70,6 +74,11 @@ def utf8_cut(data: bytes, limit: int) -> bytes:
     cut = data[:limit]
     backslashes = len(cut) - len(cut.rstrip(b"\\"))
     return cut[:-1] if backslashes % 2 else cut
+
+
+def _units(char: str) -> str:
+    units = char.encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{units[at : at + 4]}" for at in range(0, len(units), 4))
 
 
 def _escape(match: re.Match[str]) -> str:

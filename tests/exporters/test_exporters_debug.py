@@ -19,7 +19,7 @@ from shipper.core.errors import Unavailable
 from shipper.core.journal import Chunk
 from shipper.core.record import Record
 from shipper.delivery.window import Window
-from shipper.exporters.debug import Config, DebugExporter, details, line, safe
+from shipper.exporters.debug import Config, DebugExporter, details, line
 from shipper.wire import otlp
 
 ATTRIBUTES = {
@@ -167,22 +167,6 @@ def test_nothing_of_an_event_can_move_the_cursor_or_start_a_line(text: str) -> N
     exported = Exported(bad, {text: text}, (text, text))
     assert line(exported).isprintable()
     assert all(each.isprintable() for each in details([exported]))
-
-
-@pytest.mark.parametrize(
-    ("text", "escaped"),
-    [
-        ("plain ü 漢", "plain ü 漢"),
-        ("\x1b[2J", "\\u001b[2J"),
-        ("a\r\nb", "a\\u000d\\u000ab"),
-        ("\u202eexe.txt", "\\u202eexe.txt"),
-        ("\x9b31m", "\\u009b31m"),
-        ("\ud800", "\\ud800"),
-        ("\U000e0001", "\\U000e0001"),
-    ],
-)
-def test_what_is_not_printable_is_shown_escaped(text: str, escaped: str) -> None:
-    assert safe(text) == escaped
 
 
 def test_long_fields_are_shortened_on_a_line() -> None:

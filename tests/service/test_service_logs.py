@@ -66,9 +66,20 @@ def test_a_key_of_several_lines_is_masked_line_by_line(logged, style):
 @pytest.mark.parametrize("style", ["json", "console"])
 def test_a_line_stays_one_line_whatever_others_wrote(logged, style):
     stream = logged(style)
-    logging.getLogger("shipper.x").info("said %s", "a\nb\x1b[31m", extra={"reason": "c\r\nd"})
-    assert stream.getvalue().count("\n") == 1
-    assert "\x1b" not in stream.getvalue()
+    logging.getLogger("shipper.x").info("said %s", "a\nb\x1b[31m\u2028", extra={"reason": "c\r\nd\x85\u202e"})
+    shown = stream.getvalue()
+    assert len(shown.splitlines()) == 1
+    assert shown.removesuffix("\n").isprintable()
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+def test_a_traceback_steers_no_terminal(logged, style):
+    stream = logged(style)
+    try:
+        raise ValueError("a\x1b[31m\x9b\r")
+    except ValueError:
+        logging.getLogger("shipper.x").exception("failed")
+    assert all(char.isprintable() or char == "\n" for char in stream.getvalue())
 
 
 def test_other_libraries_speak_from_warning_on(logged):

@@ -62,7 +62,7 @@ class JsonFormatter(logging.Formatter):
         if record.exc_info:
             line["traceback"] = self.formatException(record.exc_info)
         text = orjson.dumps(line, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
-        return self._mask(text)
+        return escaped(self._mask(text))
 
 
 class ConsoleFormatter(logging.Formatter):
@@ -82,7 +82,8 @@ class ConsoleFormatter(logging.Formatter):
         extra = " ".join(f"{key}={escaped(str(value))}" for key, value in _extra(record).items())
         text = f"{time} {level} {escaped(record.getMessage())}" + (f"  {extra}" if extra else "")
         if record.exc_info:
-            text += "\n" + self.formatException(record.exc_info)
+            traceback = self.formatException(record.exc_info)
+            text += "".join(f"\n{escaped(line)}" for line in traceback.split("\n"))
         return self._mask(text)
 
 
