@@ -22,7 +22,7 @@ from shipper.service.visits.visit import look, visit
 
 _WORDS: Final[dict[State, str]] = {
     "delivered": "delivered",
-    "dropped": "dropped by a rule",
+    "dropped": "dropped by a rule or a schema",
     "dead_letter": "dead letters",
     "waiting": "waiting for an exporter",
     "unknown": "older than what storage remembers",

@@ -19,15 +19,23 @@ class Scope(NamedTuple):
     version: str
 
 
+def unpacked(digests: bytes) -> list[bytes]:
+    """Digests of ids, one by one."""
+    return [digests[start : start + DIGEST_SIZE] for start in range(0, len(digests), DIGEST_SIZE)]
+
+
 @dataclass(frozen=True, slots=True)
 class Seen:
     """The ids of one page, packed: `DIGEST_SIZE` bytes each, with the span of their times in ms."""
 
     digests: bytes
+    """Those of the batch's records, in their order; in the journal, of records that some pipeline kept."""
     oldest: int
     newest: int
-    shared: bool = False
-    """Whether records of some of them came with another commit, which then has to be there, too."""
+    shared: bytes = b""
+    """Those of which the record came with another commit, which then has to be there, too."""
+    dropped: bytes = b""
+    """Those of which nothing is stored, since every pipeline dropped them; receivers leave it to these."""
 
 
 @dataclass(frozen=True, slots=True)

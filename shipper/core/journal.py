@@ -7,7 +7,7 @@ an integer that only grows, so a cursor is one number: the place of the next rec
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Literal, NamedTuple, Protocol, TypeAlias
 
 from shipper.core.batch import Commit
 
@@ -145,6 +145,9 @@ class Checkpoint:
     time: int
 
 
+PageKind: TypeAlias = Literal["taken", "shared", "dropped"]
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Ids that one commit brought, packed, `DIGEST_SIZE` bytes each, with the span of their times in ms."""
@@ -152,6 +155,8 @@ class Page:
     digests: bytes
     oldest: int
     newest: int
+    kind: PageKind
+    """taken: their records went into logs; dropped: every pipeline dropped them; shared: another source's are."""
     delivered: bool
     """Whether every active reader of every log it went to is past it."""
 

@@ -15,6 +15,7 @@ from shipper.core.journal import (
     CursorState,
     DeadLetter,
     LogState,
+    Page,
     Usage,
     dead_letter_log,
     pipeline_of,
@@ -68,9 +69,9 @@ class View:
         self._db = db
         self._state = load(db)
 
-    def remembered(self, source: str, since: int) -> bytes:
-        """Digests of the ids of a source with a newest time of at least `since` (ms), packed."""
-        return b"".join(page.digests for page in pages(self._db, source, since, {}))
+    def remembered(self, source: str) -> list[Page]:
+        """The ids of a source."""
+        return pages(self._db, source, 0, {log.id: log.delivered() for log in self._state.logs.values()})
 
     def forgotten(self, source: str) -> int | None:
         """The time (ms) up to which ids of a source were forgotten, since they were too old; None: none was."""

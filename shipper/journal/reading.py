@@ -3,12 +3,15 @@
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import zstandard
 
-from shipper.core.journal import Checkpoint, Chunk, Page
-from shipper.journal.schema import PLACE_BITS, seal, unpack_ends
+from shipper.core.journal import Checkpoint, Chunk, Page, PageKind
+from shipper.journal.schema import DROPPED, KIND, PLACE_BITS, SHARED, TAKEN, seal, unpack_ends
 from shipper.journal.state import Damage, Log
+
+_KINDS: Final[dict[int, PageKind]] = {TAKEN: "taken", SHARED: "shared", DROPPED: "dropped"}
 
 
 def chunks(db: sqlite3.Connection, log: Log, place: int, max_records: int, max_bytes: int) -> list[Chunk]:
@@ -40,8 +43,10 @@ def pages(db: sqlite3.Connection, source: str, since: int, delivered: Mapping[in
     for row in rows:
         if seal(*row[:6]) != row[6]:
             raise Damage(f"ids of {source}")
-        done = all(delivered.get(log, 0) >= end for log, end in unpack_ends(row[4]).items())
-        found.append(Page(row[5], row[2], row[1], done))
+        ends = unpack_ends(row[4])
+        kind = _KINDS[ends.pop(KIND, TAKEN)]
+        done = all(delivered.get(log, 0) >= end for log, end in ends.items())
+        found.append(Page(row[5], row[2], row[1], kind, done))
     return found
 
 

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from shipper.journal import rows, schema, wal
 from shipper.journal.damage import beside, read_only
-from shipper.journal.schema import FORGOTTEN, PLACE_BITS, seal, unpack_ends
+from shipper.journal.schema import FORGOTTEN, KIND, PLACE_BITS, seal, unpack_ends
 from shipper.journal.state import Log, Reader, State, load
 from shipper.journal.store import Store
 
@@ -301,7 +301,7 @@ def _entries(db: sqlite3.Connection, log: Log, entries: list[Row], found: Found)
 
 
 def _vouched(ends: str, intact: dict[int, int]) -> bool:
-    return all(intact.get(log, -1) >= end for log, end in unpack_ends(ends).items())
+    return all(log == KIND or intact.get(log, -1) >= end for log, end in unpack_ends(ends).items())
 
 
 def _restore_safe(db: sqlite3.Connection, safe: dict[str, bytes], now: int) -> None:

@@ -14,6 +14,14 @@ VERSION: Final = 1
 #: Bits of a place within `entries.place`: the log's id stands above them, so one b-tree holds all logs in order.
 PLACE_BITS: Final = 44
 
+#: Beside the ends of logs at a row of ids, in place of a log's id: what became of them.
+KIND: Final = 0
+TAKEN: Final = 0
+#: Another source has their records.
+SHARED: Final = 1
+#: They went into no log, since every pipeline dropped them.
+DROPPED: Final = 2
+
 #: Before a source's name, the key in `meta` of the time (ms) up to which its ids were forgotten.
 FORGOTTEN: Final = "forgotten "
 

@@ -14,7 +14,7 @@ from shipper.core.batch import Commit
 from shipper.core.clock import Clock
 from shipper.core.journal import Chunk, Cursor, DeadLetter, Entry, Page
 from shipper.journal import reading, rows
-from shipper.journal.schema import FORGOTTEN, PLACE_BITS, pack_ends
+from shipper.journal.schema import DROPPED, FORGOTTEN, KIND, PLACE_BITS, SHARED, pack_ends
 from shipper.journal.state import ENTRY_COST, Born, Log, Reader, State, load
 from shipper.wire.jsontext import clean
 
@@ -225,11 +225,14 @@ class Store:
                 born = Born(max(now, born.time + 1), total)
             checkpoint = source, born.time, now, commit.checkpoint, pack_ends(vouched)
             rows.put(self.db, rows.PUT_CHECKPOINT, checkpoint)
-        if commit.seen and commit.seen.digests:
-            seen = commit.seen
-            vouched = self.state.ends() | ends if seen.shared else ends
-            row = source, _integer(seen.newest), _integer(seen.oldest), now, pack_ends(vouched), seen.digests
-            rows.put(self.db, rows.INSERT_SEEN, row)
+        if seen := commit.seen:
+            times = _integer(seen.newest), _integer(seen.oldest)
+            went = [(seen.digests, ends), (seen.dropped, {KIND: DROPPED})]
+            if seen.shared:
+                went.append((seen.shared, {KIND: SHARED} | self.state.ends() | ends))
+            for digests, vouched in went:
+                if digests:
+                    rows.put(self.db, rows.INSERT_SEEN, (source, *times, now, pack_ends(vouched), digests))
         if commit.forget_before is not None:
             before = _integer(commit.forget_before)
             self.db.execute("UPDATE sources SET forget_before=? WHERE id=?", (before, source))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from shipper.core.batch import Batch
+from shipper.core.batch import Batch, Commit, unpacked
 from shipper.core.clock import Clock
 from shipper.core.component import Processor
 from shipper.core.journal import DeadLetter, Entry, Journal, dead_letter_log
@@ -32,8 +32,11 @@ class Pipeline:
     taken: int = 0
     """Records it has put into the journal since it was built."""
 
-    def process(self, batch: Batch) -> tuple[list[Entry], list[DeadLetter]]:
-        """What the journal must take for `batch`. The batch's records are changed: give each pipeline its own."""
+    def process(self, batch: Batch) -> tuple[list[Entry], list[DeadLetter], set[str]]:
+        """What the journal must take for `batch`, and the ids of what was not dropped.
+
+        The batch's records are changed: give each pipeline its own.
+        """
         records = list(batch.records)
         self._tap(RECEIVED, records)
         dead: list[DeadLetter] = []
@@ -50,7 +53,7 @@ class Pipeline:
         if dead and self.dead_letter:
             log = dead_letter_log(self.id)
             entries.append(Entry(log, b"".join(letter.payload for letter in dead), len(dead)))
-        return entries, dead
+        return entries, dead, {record.uid for record in records} | {letter.uid for letter in dead}
 
     def _encode(self, records: Sequence[Record], batch: Batch) -> bytes:
         return otlp.encode(records, batch.resource, batch.scope, batch.body)
@@ -87,12 +90,14 @@ class Intake:
         """Store the batch for every pipeline, with its state, or raise and store nothing of it."""
         entries: list[Entry] = []
         dead: list[DeadLetter] = []
+        kept: set[str] = set()
         for pipeline, own in zip(self._pipelines, self._one_each(batch), strict=True):
-            more, refused = pipeline.process(own)
+            more, refused, uids = pipeline.process(own)
             entries += more
             dead += refused
+            kept |= uids
         try:
-            await self._journal.append(entries, batch.commit, dead, durable=batch.durable)
+            await self._journal.append(entries, _dropping(batch, kept), dead, durable=batch.durable)
         except Exception:
             self._count("otelcol_receiver_refused_log_records", len(batch.records))
             raise
@@ -120,3 +125,14 @@ class Intake:
 
     def _count(self, name: str, n: int) -> None:
         self._meter.count(name, n, receiver=self._receiver)
+
+
+def _dropping(batch: Batch, kept: set[str]) -> Commit | None:
+    """The batch's commit, which notes what every pipeline dropped."""
+    commit = batch.commit
+    if commit is None or commit.seen is None or all(record.uid in kept for record in batch.records):
+        return commit
+    ids = list(zip(unpacked(commit.seen.digests), batch.records, strict=True))
+    digests = b"".join(key for key, record in ids if record.uid in kept)
+    dropped = b"".join(key for key, record in ids if record.uid not in kept)
+    return replace(commit, seen=replace(commit.seen, digests=digests, dropped=dropped))

@@ -162,7 +162,29 @@ async def test_what_rules_drop_is_accounted_for(program, github, http_backend):
     assert (await program.run("run", "--once", "-c", config))[0] == 0
     code, out, _ = await program.run("reconcile", "-c", config, "--since", "30m")
     assert code == 0
-    assert "3 dropped by a rule" in out
+    assert "3 dropped by a rule or a schema" in out
+
+
+async def test_what_was_dropped_stays_so_whatever_the_rules_are_later(program, github, http_backend):
+    """Nobody was given it, so it was not delivered: not by the rules of now, and not by a schema's, either."""
+    rules = {"rules": {"rules": [{"name": "noise", "match": {"action": "team.create"}, "drop": True}]}}
+    exporters = {"otlphttp": {"endpoint": http_backend.endpoint}}
+    config = str(program.configure(github, exporters, processors=rules, receiver={"streams": SHORT}))
+    assert (await program.run("run", "--once", "-c", config))[0] == 0
+    program.configure(github, exporters, processors={"normalize": {}}, receiver={"streams": SHORT})
+    code, out, _ = await program.run("reconcile", "-c", config, "--since", "30m")
+    assert (code, "3 dropped by a rule or a schema" in out) == (0, True), out
+
+
+async def test_an_organization_is_the_same_in_any_case(program, github, http_backend):
+    """GitHub takes its name in any; what was taken under one spelling is not taken again under another."""
+    exporters = {"otlphttp": {"endpoint": http_backend.endpoint}}
+    config = program.configure(github, exporters, receiver={"streams": SHORT})
+    assert (await program.run("run", "--once", "-c", str(config)))[0] == 0
+    before = len(http_backend.records)
+    config.write_text(config.read_text().replace('["acme-corp"]', '["Acme-Corp"]'))
+    code, _, err = await program.run("run", "--once", "-c", str(config))
+    assert (code, len(http_backend.records)) == (0, before), err
 
 
 async def test_a_github_that_cannot_be_listed_ends_with_69(program, github, http_backend):

@@ -161,7 +161,7 @@ async def test_ids_that_another_commit_stored_wait_for_what_it_stored(bench: Ben
     journal = await bench.open()
     await journal.open(OTLP)
     await fill(journal, range(2))
-    shared = Seen(b"d" * 16, 1, 1, shared=True)
+    shared = Seen(b"", 1, 1, shared=b"d" * 16)
     await journal.append([], Commit("other", b"c", shared))
     await journal.advance(OTLP, 10)
     assert [each.delivered for each in await journal.remembered("other", 0)] == [False]

@@ -70,7 +70,7 @@ class FakeIntake:
             if commit.checkpoint is not None:
                 self.checkpoints[commit.source] = commit.checkpoint
             if commit.seen is not None:
-                rows.append((commit.seen.newest, commit.seen.digests))
+                rows.append((commit.seen.newest, commit.seen.digests + commit.seen.shared))
             if commit.forget_before is not None:
                 self.rows[commit.source] = [row for row in rows if row[0] >= commit.forget_before]
         self.trouble("after commit")

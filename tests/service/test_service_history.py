@@ -150,7 +150,9 @@ async def test_every_state_an_event_can_be_in(storage):
     cursor = Cursor("logs", "otlp")
     await journal.open(cursor)
     await journal.append([entry("old")], replace(page("old", at=1000), forget_before=5000))
-    await journal.append([entry("sent", "sent-too", "waits")], page("sent", "sent-too", "waits", "drop", at=9000))
+    commit = page("sent", "sent-too", "waits", at=9000)
+    dropped = replace(commit, seen=replace(commit.seen, dropped=digest("drop")))
+    await journal.append([entry("sent", "sent-too", "waits")], dropped)
     letter = DeadLetter("logs", "otlp", "dead", "no", "", 1, 0, entry("dead").payload)
     await journal.append([], page("dead", at=9000), [letter])
     await journal.advance(cursor, 3)
@@ -160,7 +162,7 @@ async def test_every_state_an_event_can_be_in(storage):
     stream = Stream("github", ScriptedPast(0))
     times = {"old": 1000, "sent": 9000, "sent-too": 9000, "waits": 9000, "drop": 9000, "dead": 9000, "gone": 9000}
     for uid, ms in times.items():
-        stream.events[digest(uid)] = Event(uid, digest(uid), ms, dropped=uid == "drop")
+        stream.events[digest(uid)] = Event(uid, digest(uid), ms)
     compare([stream], path)
     assert {stream.events[key].uid: state for key, state in stream.states.items()} == {
         "old": "unknown",
@@ -187,7 +189,7 @@ async def _upkept(journal, uid: str) -> None:
 
 async def test_without_a_journal_everything_is_missing(tmp_path):
     stream = Stream("github", ScriptedPast(0))
-    stream.events[digest("a")] = Event("a", digest("a"), 0, dropped=False)
+    stream.events[digest("a")] = Event("a", digest("a"), 0)
     compare([stream], tmp_path / "none.db")
     assert stream.counts["missing"] == 1
 
@@ -201,7 +203,7 @@ async def test_a_letter_given_again_waits_until_it_is_delivered(storage):
     letter = DeadLetter("logs", "otlp", "a", "no", "", 1, 0, entry("a").payload, exporter=True)
     await journal.advance(cursor, 1, [letter])
     stream = Stream("github", ScriptedPast(0))
-    stream.events[digest("a")] = Event("a", digest("a"), 9000, dropped=False)
+    stream.events[digest("a")] = Event("a", digest("a"), 9000)
     states = []
     for step in (lambda: journal.retry([1]), lambda: journal.advance(again, 1), None):
         compare([stream], path)

@@ -1,19 +1,19 @@
 """What is kept of one listing in the journal: its checkpoint and its ids, in the transaction of each page."""
 
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 import orjson
 
 from shipper import __version__
-from shipper.core.batch import Batch, BodyKind, Commit, Scope, Seen
+from shipper.core.batch import Batch, BodyKind, Commit, Scope, Seen, unpacked
 from shipper.core.component import Context, Intake
 from shipper.core.record import Record
 from shipper.receivers.github.kin import Kin
-from shipper.receivers.github.remembered import Remembered, digest, unpacked
+from shipper.receivers.github.remembered import Remembered, digest
 
 log = logging.getLogger(__name__)
 
@@ -48,13 +48,20 @@ class Fresh:
     times: list[int | None]
     listed: list[int | None]
     """The times of all events of the page, known ones too, in order."""
-    shared: bool = False
-    """Whether some of them were taken by another listing: they have a digest and a time, but no record."""
+    shared: list[bytes] = field(default_factory=list)
+    """Those that another listing took: they have a time among `times`, but no record."""
 
     @property
     def newest(self) -> int | None:
         """The newest time among the new ones."""
         return max((time for time in self.times if time is not None), default=None)
+
+    def share(self, known: Collection[bytes]) -> None:
+        """Leave the records of these to the listing that took them."""
+        rows = list(zip(self.digests, self.records, strict=True))
+        self.shared = [key for key, _ in rows if key in known]
+        self.digests = [key for key, _ in rows if key not in known]
+        self.records = [record for key, record in rows if key not in known]
 
 
 class Ledger:
@@ -138,9 +145,7 @@ class Ledger:
             fresh = self._sort_out(events, asked)
             known = await self._kin.knows(self, fresh.digests, fresh.times) if fresh.digests else ()
             if known:
-                records = zip(fresh.records, fresh.digests, strict=True)
-                fresh.records = [record for record, key in records if key not in known]
-                fresh.shared = True
+                fresh.share(known)
             yield fresh
 
     def _sort_out(self, events: Sequence[Any], asked: int) -> Fresh:
@@ -188,13 +193,13 @@ class Ledger:
         before = None if forget is None else self._forget(forget)
         state = {**checkpoint, "forgotten": self.remembered.forgotten}
         stored = orjson.dumps({key: value for key, value in state.items() if value is not None})
-        if not fresh.digests and stored == self._stored:
+        if not fresh.times and stored == self._stored:
             return
         seen = self._seen(fresh, at)
         self._current = self._loaded = False
         await self._intake.emit(self.batch(fresh.records, Commit(self.source, stored, seen, before)))
         if seen is not None:
-            self.remembered.add(fresh.digests, seen.newest)
+            self.remembered.add([*fresh.digests, *fresh.shared], seen.newest)
         self._stored, self._current, self._loaded = stored, True, True
 
     def _forget(self, before: int) -> int | None:
@@ -219,10 +224,10 @@ class Ledger:
 
     @staticmethod
     def _seen(fresh: Fresh, at: int) -> Seen | None:
-        if not fresh.digests:
+        if not fresh.times:
             return None
         times = [at if time is None else time for time in fresh.times]
-        return Seen(b"".join(fresh.digests), min(times), max(times), shared=fresh.shared)
+        return Seen(b"".join(fresh.digests), min(times), max(times), b"".join(fresh.shared))
 
 
 def decoded(stored: bytes | None, source: str) -> Checkpoint:

@@ -201,7 +201,7 @@ class GitHub:
             "vcs.provider.name": "github",
             "server.address": urlsplit(self._config.base_url).hostname or "",
         }
-        source = f"{self._context.id}/{place}/{listing}"
+        source = f"{self._context.id}/{place.lower()}/{listing}"  # GitHub's names are the same in any case
         body, family = self._config.body, kin[listing]
         return Ledger(source, shape, intake, self._context, resource, body=body, kin=family)
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 from typing import Final
 
-from shipper.core.batch import DIGEST_SIZE
+from shipper.core.batch import DIGEST_SIZE, unpacked
 
 #: Digests that are kept whatever their age, about 0.7 MB: for servers that list more than they are asked for.
 KEEP: Final = 8192
@@ -14,11 +14,6 @@ KEEP: Final = 8192
 def digest(uid: str) -> bytes:
     """What is remembered of an id."""
     return blake2b(uid.encode("utf-8", "surrogatepass"), digest_size=DIGEST_SIZE).digest()
-
-
-def unpacked(packed: bytes) -> list[bytes]:
-    """Digests as the journal gives them, one by one."""
-    return [packed[start : start + DIGEST_SIZE] for start in range(0, len(packed), DIGEST_SIZE)]
 
 
 class Remembered:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import orjson
 
-from shipper.core.batch import DIGEST_SIZE, Commit, Seen
+from shipper.core.batch import Commit, Seen, unpacked
 from shipper.core.clock import Clock
 from shipper.core.journal import Journal
 from shipper.core.past import Budget, Excerpt, Past
@@ -84,7 +84,7 @@ class Backfill:
         """
         known: set[bytes] = set()
         for source in (self._past.source, *self._past.kin):
-            known |= _unpacked(await self._journal.seen(source, 0))
+            known.update(unpacked(await self._journal.seen(source, 0)))
         start = since if self._only is not None else await self._resumed(since, until)
         progress = Progress(self._past, since, until, start, resumed=start > since)
         began = self._clock.monotonic()
@@ -132,7 +132,3 @@ class Backfill:
         except (ValueError, KeyError, TypeError):
             return since
         return min(reached, until) if begun <= since <= reached else since
-
-
-def _unpacked(packed: bytes) -> set[bytes]:
-    return {packed[at : at + DIGEST_SIZE] for at in range(0, len(packed), DIGEST_SIZE)}

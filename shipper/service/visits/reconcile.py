@@ -1,25 +1,22 @@
 """The proof that nothing is missing: a period is listed again and compared with what storage remembers.
 
 An event counts by the first of these that holds: it is a dead letter; it waits for an exporter; storage took it,
-and every pipeline drops it (by the present rules); storage took it, and every exporter is past it, so it was
-delivered; its id may have been forgotten since it is older than `retention`, so nothing can be proven; it is
-missing.
+and every exporter is past it, so it was delivered; storage took it, and every pipeline dropped it then; its id may
+have been forgotten since it is older than `retention`, so nothing can be proven; it is missing.
 """
 
 import asyncio
 import hashlib
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, TypeAlias, get_args
 
-from shipper.core.batch import DIGEST_SIZE
+from shipper.core.batch import unpacked
 from shipper.core.errors import Unavailable
-from shipper.core.past import Excerpt, Past
+from shipper.core.past import Past
 from shipper.journal import inspection
-from shipper.service.generation import Generation
-from shipper.service.pipeline import Pipeline
 from shipper.service.visits.backfill import Backfill, Progress
 from shipper.service.visits.visit import Visit
 from shipper.wire import otlp
@@ -30,6 +27,9 @@ STATES: Final[tuple[State, ...]] = get_args(State)
 
 #: What may stand in a report that is complete.
 _ACCOUNTED: Final = ("delivered", "dead_letter", "dropped")
+
+#: Kinds of pages that have the same id: the last one tells what became of it.
+_TELLING: Final = ("shared", "dropped", "taken")
 
 _HOUR: Final = 3_600_000
 
@@ -48,8 +48,6 @@ class Event:
     uid: str
     digest: bytes
     time: int
-    dropped: bool
-    """Whether every pipeline drops it."""
 
 
 @dataclass
@@ -105,14 +103,12 @@ async def list_streams(visit: Visit, period: Period, tell: Tell) -> list[Stream]
     """
     streams = [Stream(receiver, past) for receiver, past in await visit.pasts()]
     for stream in streams:
-        pipelines = _pipelines(visit.generation, stream.receiver)
         try:
             async for excerpt in stream.past.pages(*period):
-                kept = _kept(pipelines, excerpt)
                 for record, digest, time in zip(
                     excerpt.batch.records, excerpt.digests, excerpt.times, strict=True
                 ):
-                    stream.events[digest] = Event(record.uid, digest, time, record.uid not in kept)
+                    stream.events[digest] = Event(record.uid, digest, time)
                 tell(stream.past.name, len(stream.events))
                 await asyncio.sleep(0)
         except Unavailable as failure:
@@ -131,8 +127,12 @@ def compare(streams: Sequence[Stream], path: Path) -> None:
         dead = view.dead()
         for stream in streams:
             sources = (stream.past.source, *stream.past.kin)
-            packed = b"".join(view.remembered(source, 0) for source in sources)
-            known = {packed[at : at + DIGEST_SIZE] for at in range(0, len(packed), DIGEST_SIZE)}
+            known: dict[bytes, State] = {}
+            pages = [page for source in sources for page in view.remembered(source)]
+            for page in sorted(pages, key=lambda page: _TELLING.index(page.kind)):
+                known |= dict.fromkeys(
+                    unpacked(page.digests), "dropped" if page.kind == "dropped" else "delivered"
+                )
             forgotten = max((t for source in sources if (t := view.forgotten(source)) is not None), default=None)
             stream.states = {
                 key: _state(event, known, waiting, dead, forgotten) for key, event in stream.events.items()
@@ -163,29 +163,13 @@ def _part(chunk: Any) -> bytes:
     return chunk.payload if chunk.whole else otlp.cut(chunk.payload, chunk.start, chunk.stop)
 
 
-def _state(event: Event, known: set[bytes], waiting: set[str], dead: set[str], forgotten: int | None) -> State:
+def _state(
+    event: Event, known: Mapping[bytes, State], waiting: set[str], dead: set[str], forgotten: int | None
+) -> State:
     if event.uid in dead:
         return "dead_letter"
     if event.uid in waiting:
         return "waiting"
     if event.digest in known:
-        return "dropped" if event.dropped else "delivered"
+        return known[event.digest]
     return "unknown" if forgotten is not None and event.time <= forgotten else "missing"
-
-
-def _pipelines(generation: Generation, receiver: str) -> list[Pipeline]:
-    configured = generation.loaded.pipelines
-    return [each for each in generation.pipelines if receiver in configured[each.id].receivers]
-
-
-def _kept(pipelines: Sequence[Pipeline], excerpt: Excerpt) -> set[str]:
-    """The ids that some pipeline lets through, or refuses."""
-    kept: set[str] = set()
-    for pipeline in pipelines:
-        records = [record.copy() for record in excerpt.batch.records]
-        for _, processor in pipeline.processors:
-            records = processor(records)
-            kept |= {record.uid for record in records if record.refusal}
-            records = [record for record in records if not record.refusal]
-        kept |= {record.uid for record in records}
-    return kept
