@@ -28,6 +28,7 @@ from pydantic import Field
 from shipper.core.component import Component, Context, Exported, Window
 from shipper.core.delivery import DeliveryConfig
 from shipper.core.errors import Unavailable
+from shipper.core.files import try_writing
 from shipper.core.record import UID
 from shipper.exporters.lane import Lane
 from shipper.exporters.pipe import Pipe, is_pipe
@@ -47,11 +48,11 @@ _REMEDIES: Final[dict[int | None, str]] = {
     errno.EDQUOT: "the quota is used up; free some space",
     errno.EFBIG: "the file is as large as its system allows; rotate it",
     errno.EROFS: "the disk is read-only; mount it writable",
-    errno.EACCES: "the shipper lacks the permission",
-    errno.EPERM: "the shipper lacks the permission",
+    errno.EACCES: "the shipper lacks the permission; make it and its folder writable for this user",
+    errno.EPERM: "the shipper lacks the permission; make it and its folder writable for this user",
     errno.ENOENT: "its folder has vanished; bring the folder or its volume back",
-    errno.ENOTDIR: "a part of its path is no folder",
-    errno.EISDIR: "there is a folder in its place",
+    errno.ENOTDIR: "a part of its path is no folder; choose another path",
+    errno.EISDIR: "there is a folder in its place; choose another path",
     errno.EIO: "the disk is failing",
     errno.ENXIO: "nobody reads this pipe; start the program that does",
     errno.EPIPE: "the program that read this pipe is gone; start it again",
@@ -105,18 +106,30 @@ class FileExporter:
 
     async def check(self) -> str:
         """See whether the file can be written, without writing."""
-        found = next(path for path in (self._path, *self._path.absolute().parents) if path.exists())
-        if not os.access(found, os.W_OK):
-            raise Unavailable(f"{self._name} can't be written: no permission for {found}")
-        return f"{self._name} can be written"
+        return await self._lane.run(self._try)
+
+    def _try(self) -> str:
+        """A pipe is not opened: its reader would take that for the end when it is closed again."""
+        try:
+            if not is_pipe(self._path):
+                _refuse_socket(self._path)
+                try_writing(self._path)
+            elif not os.access(self._path, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        except OSError as fault:
+            raise self._unavailable(fault) from fault
+        return f"{self._name} {'is a pipe or device' if is_pipe(self._path) else 'can be written'}"
+
+    def _unavailable(self, fault: OSError) -> Unavailable:
+        remedy = _REMEDIES.get(fault.errno, fault.strerror or str(fault))
+        return Unavailable(f"{self._name} can't be written: {remedy}")
 
     def _write(self, window: Window) -> None:
         out = self._pipe if is_pipe(self._path) else self._appender
         try:
             out.append(self._lines(window.records))
         except OSError as fault:
-            remedy = _REMEDIES.get(fault.errno, fault.strerror or str(fault))
-            raise Unavailable(f"{self._name} can't be written: {remedy}") from fault
+            raise self._unavailable(fault) from fault
 
     def _close(self) -> None:
         self._pipe.close()
@@ -201,13 +214,18 @@ def flat(exported: Exported) -> dict[str, Any]:
 
 def _opened(path: Path) -> int:
     """The file, made if need be; anything else is refused, also what was put there this moment."""
-    if path.is_socket():  # opening one says no more than that there is no such device
-        raise OSError(errno.EPROTOTYPE, os.strerror(errno.EPROTOTYPE))
+    _refuse_socket(path)
     fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
     if not stat.S_ISREG(os.fstat(fd).st_mode):
         os.close(fd)
         raise OSError(errno.EPROTOTYPE, os.strerror(errno.EPROTOTYPE))
     return fd
+
+
+def _refuse_socket(path: Path) -> None:
+    """Opening one says no more than that there is no such device."""
+    if path.is_socket():
+        raise OSError(errno.EPROTOTYPE, os.strerror(errno.EPROTOTYPE))
 
 
 def _same(fd: int, path: Path) -> bool:

@@ -116,11 +116,13 @@ class OTLPExporter:
 
 def judge(code: str, details: str, status: bytes) -> Unavailable | Rejected:
     """What a status other than OK means for the records; `status` is the serialized `google.rpc.Status`."""
-    text = printable(details.encode("utf-8", "replace"))
+    text = printable(details.encode("utf-8", "replace")).replace(";", ",")  # ours says what to do behind one
     said = f"{code}: {text}" if text else code
     delay = retry_delay(status)
     if code in _RETRYABLE or (code == "RESOURCE_EXHAUSTED" and delay is not None):
-        return Unavailable(f"the backend can't be reached or asks to come back later ({said})", retry_after=delay)
+        cure = "see that it is up, and that the endpoint is right, with or without TLS"
+        reason = f"the backend can't be reached or asks to come back later ({said}); {cure}"
+        return Unavailable(reason, retry_after=delay)
     if code in _BLOCKED:
         return Unavailable(f"the backend refuses the shipper ({said}); {_BLOCKED[code]}", blocked=True)
     return Rejected(f"the backend refuses the request ({code})", answer=said)

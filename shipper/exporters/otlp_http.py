@@ -204,7 +204,7 @@ def judge(answer: Answer, now: int) -> Partial:
     status = answer.status
     if 200 <= status < 300:
         return _accepted(answer)
-    text = status_text(answer.body, answer.content_type)
+    text = status_text(answer.body, answer.content_type).replace(";", ",")  # ours says what to do behind one
     said = f"status {status}" + (f": {text}" if text else "")
     if status in _RETRYABLE:
         raise Unavailable(

@@ -13,7 +13,7 @@ from shipper.core.errors import ConfigError, Unavailable
 _OURS: Final[dict[int | None, str]] = {
     errno.ECONNREFUSED: "nothing listens at {address}; is the server running, and the port right?",
     errno.ENOENT: "there is no socket at {address}; is the server running?",
-    errno.EACCES: "no permission to connect to {address}",
+    errno.EACCES: "no permission to connect to {address}; give this user the permission",
     errno.ECONNRESET: "{address} broke the connection off",
     errno.EPIPE: "{address} broke the connection off",
 }
@@ -60,7 +60,7 @@ def unavailable(fault: Exception, address: str) -> Unavailable:
         case ssl.SSLError():
             reason = _tls_refusal(fault, address)
         case socket.gaierror():
-            reason = f"the name in {address} can't be resolved ({fault.strerror})"
+            reason = f"the name in {address} can't be resolved ({fault.strerror}); check its spelling, and DNS"
         case OSError():
             text = _OURS.get(fault.errno, "{address} can't be reached ({reason})")
             reason = text.format(

@@ -4,8 +4,10 @@ import json
 import re
 import stat
 from collections import Counter
+from pathlib import Path
 
 import pytest
+import yaml
 from aiohttp import web
 from e2e_listening import ended, listening
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2 as logs
@@ -81,6 +83,50 @@ async def test_check_names_each_fault_with_its_remedy(program, github):
     assert "remedy: " in out
     assert "failed  otlphttp: " in out
     assert "127.0.0.1:1" in out
+
+
+def break_backends(config):
+    """Name backends and a storage that can't be reached or made, beside the one that works."""
+    document = yaml.safe_load(Path(config).read_text())
+    document["exporters"] |= {
+        "otlp": {"endpoint": "127.0.0.1:1", "tls": {"insecure": True}},
+        "syslog": {"endpoint": "nohost.invalid"},
+        "file": {"path": "/proc/none/out.jsonl"},
+    }
+    (pipeline,) = document["service"]["pipelines"].values()
+    pipeline["exporters"] += ["otlp", "syslog", "file"]
+    document["extensions"]["storage"]["path"] = "/proc/none/shipper.db"
+    Path(config).write_text(yaml.safe_dump(document))
+
+
+async def test_check_has_a_remedy_for_each_fault_of_a_backend(program, github, http_backend):
+    config = configure(program, github, http_backend.endpoint)
+    break_backends(config)
+    code, out, err = await program.run("check", "-c", config, "--output", "json")
+    assert code == 69, out + err
+    checks = {each["component"]: each for each in json.loads(out)["checks"]}
+    failed = {name: each["remedy"] for name, each in checks.items() if each["status"] == "failed"}
+    assert failed == {
+        "otlp": "see that it is up, and that the endpoint is right, with or without TLS",
+        "syslog": "check its spelling, and DNS",
+        "file": "bring the folder or its volume back",
+        "storage": "make its directory writable for this user, or choose another path",
+    }
+
+
+async def test_check_says_what_was_asked_where_the_token_is_refused(program, github, http_backend):
+    github.tokens["ghp_secret"] = Token(owner="o", value="ghp_secret", expires=github.now() - HOUR)
+    config = configure(program, github, http_backend.endpoint)
+    code, out, err = await program.run("check", "-c", config, "--output", "json")
+    assert code == 69, out + err
+    checks = {each["check"]: each for each in json.loads(out)["checks"] if each["component"] == "github"}
+    assert checks["token"]["status"] == "failed"
+    assert checks["token"]["seen"] == "token, refused with 401"
+    assert checks["rate limit"]["seen"].startswith("401 Bad credentials for the rate limit")
+    assert checks["acme-corp"]["seen"].startswith("401 Bad credentials for organization acme-corp")
+    assert checks["acme-corp audit_log"]["seen"].startswith(
+        "401 Bad credentials for audit_log of organization acme-corp"
+    )
 
 
 async def test_check_without_github_and_with_a_bad_configuration(program, github, http_backend):

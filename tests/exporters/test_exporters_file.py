@@ -260,7 +260,32 @@ async def test_check_writes_nothing(tmp_path: Path) -> None:
     assert os.listdir(tmp_path) == []  # noqa: PTH208 - a listing of names
 
 
-async def test_check_says_what_is_in_the_way(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module.os, "access", lambda *_: False)
-    with pytest.raises(Unavailable, match="no permission"):
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("/proc/none/out.jsonl", "bring the folder or its volume back"),
+        ("text/out.jsonl", "a part of its path is no folder; choose another path"),
+        ("folder", "there is a folder in its place; choose another path"),
+    ],
+)
+async def test_check_finds_out_truly_and_says_what_to_do(tmp_path: Path, path: str, told: str) -> None:
+    """Root may write anywhere by its permissions, and yet nothing can be made in /proc."""
+    (tmp_path / "text").write_text("")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(Unavailable, match=told):
+        await exporter(tmp_path, path).check()
+
+
+async def test_check_does_not_open_a_pipe(tmp_path: Path) -> None:
+    """Its reader would take the closing for the end."""
+    os.mkfifo(tmp_path / "fifo")
+    assert await exporter(tmp_path, "fifo").check() == "fifo is a pipe or device"
+
+
+async def test_a_lacking_permission_has_a_remedy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: Any) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(module, "try_writing", refuse)
+    with pytest.raises(Unavailable, match="lacks the permission; make it and its folder writable"):
         await exporter(tmp_path).check()

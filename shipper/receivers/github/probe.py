@@ -31,6 +31,9 @@ _EXPIRES_SOON: Final = 7
 _DAY: Final = 86400.0
 _EXPIRY: Final = "github-authentication-token-expiration"
 
+#: What to do where no answer came and nothing more is known.
+_WAY: Final = "check base_url, the network, and whether a proxy leads there"
+
 
 class Probe:
     """One connection test."""
@@ -40,6 +43,8 @@ class Probe:
         self._clock = clock
         self._heard: dict[int, Mapping[str, str]] = {}
         """Headers of the last answer by lane, for what GitHub says of the token."""
+        self._refused: set[int] = set()
+        """Lanes whose token was answered 401."""
 
     async def findings(self) -> list[Finding]:
         """Everything that was found: tokens, clock, then organization by organization."""
@@ -65,7 +70,7 @@ class Probe:
         if answer.status == 404:
             return Finding(name, "ok", "this server has no rate limits")
         if answer.status != 200:
-            return _refusal(name, answer, self._sources[0].subject, self._now)
+            return _refusal(name, answer, self._sources[0].subject, self._now, "the rate limit")
         return self._quota(name, lane, answer.body)
 
     def _quota(self, name: str, lane: Lane, body: bytes) -> Finding:
@@ -101,7 +106,7 @@ class Probe:
                 "check the spelling, and that the token was made for this organization",
             )
         if answer.status != 200:
-            return _refusal(name, answer, subject, self._now)
+            return _refusal(name, answer, subject, self._now, f"organization {subject.slug}")
         return Finding(name, "ok", "200")
 
     async def _stream(self, source: "Source") -> Finding:
@@ -126,9 +131,11 @@ class Probe:
         try:
             turn = await lane.get(url, "probe", {})
         except Unavailable as error:
-            return _failed(name, error.reason)
+            return _failed(name, error.reason, _WAY)
         if turn.answer is None:
             return _failed(name, f"the token has to wait {turn.wait:.0f} s; try again then")
+        if turn.answer.status == 401:
+            self._refused.add(id(lane))
         self._heard[id(lane)] = {**self._heard.get(id(lane), {}), **turn.answer.headers}
         return turn.answer
 
@@ -141,6 +148,10 @@ class Probe:
         if "x-oauth-scopes" in headers:
             scopes = printable(headers["x-oauth-scopes"]) or "none"
             kind = f"classic token, scopes {scopes}"
+        if id(lane) in self._refused:
+            return Finding(
+                name, "failed", f"{kind}, refused with 401", "make a new one and put it where auth points"
+            )
         end = _expiry(headers.get(_EXPIRY, ""))
         if end is None:
             return Finding(name, "ok", f"{kind}, no expiry named")
@@ -169,19 +180,20 @@ class Probe:
         return self._clock.now()
 
 
-def _refusal(name: str, answer: Answer, subject: Subject, now: int) -> Finding:
+def _refusal(name: str, answer: Answer, subject: Subject, now: int, asked: str = "") -> Finding:
+    """`asked` is what was asked for, where it is not the subject."""
     verdict = judge(answer, subject, now)
     if isinstance(verdict, (Refused, Later)):
-        return _failed(name, verdict.reason)
+        return _failed(name, verdict.reason.replace(str(subject), asked or str(subject), 1))
     if isinstance(verdict, Limited):
         return _failed(name, f"{answer.status}: {verdict.reason}; it ends in {verdict.seconds:.0f} s")
     return _failed(name, f"GitHub answered {answer.status}; check base_url")
 
 
-def _failed(name: str, reason: str) -> Finding:
+def _failed(name: str, reason: str, remedy: str = "") -> Finding:
     """Reasons say what happened, and behind the first semicolon what to do."""
     seen, _, cure = reason.partition("; ")
-    return Finding(name, "failed", seen, cure)
+    return Finding(name, "failed", seen, cure or remedy)
 
 
 def _resources(body: bytes) -> list[tuple[str, int, int, int]]:

@@ -5,16 +5,21 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from shipper.config import Loaded
 from shipper.core.component import Exporter
 from shipper.core.errors import ConfigError, Rejected, Unavailable
+from shipper.core.files import try_writing
 from shipper.core.past import Finding, Probing
 from shipper.core.units import format_size
 from shipper.journal import inspection
 from shipper.journal.lock import in_use
 from shipper.service.storage import storage_path
 from shipper.service.visits.visit import Visit
+
+#: What to do about a backend whose own words are all that is known.
+_BACKEND: Final = "see that the endpoint is right and the backend up; its log may say more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +65,9 @@ async def _exporter(exporter: Exporter, timeout: float) -> Sequence[Finding]:
     except TimeoutError:
         return [_failed("", f"no answer within {timeout:g} s; is the endpoint right and the backend up?")]
     except Unavailable as error:
-        return [_failed("", error.reason)]
+        return [_failed("", error.reason, _BACKEND)]
     except Rejected as error:
-        return [_failed("", f"{error.reason}{f' ({error.answer})' if error.answer else ''}")]
+        return [_failed("", f"{error.reason}{f' ({error.answer})' if error.answer else ''}", _BACKEND)]
     except Exception as fault:  # noqa: BLE001 - as above
         return [_failed("", f"fault of the exporter ({type(fault).__name__}); please report it")]
 
@@ -90,12 +95,15 @@ def _old_storage(path: Path) -> Finding:
 
 
 def _new_storage(path: Path) -> Finding:
-    there = next(parent for parent in path.absolute().parents if parent.exists())
-    if there.is_dir() and os.access(there, os.W_OK | os.X_OK):
-        return Finding("", "ok", f"{path} will be made")
-    return _failed("", f"{path} cannot be made; make {there} a writable directory, or choose another path")
+    try:
+        try_writing(path)
+    except OSError as fault:
+        cure = "make its directory writable for this user, or choose another path"
+        return _failed("", f"{path} cannot be made ({fault.strerror}); {cure}")
+    return Finding("", "ok", f"{path} will be made")
 
 
-def _failed(name: str, reason: str) -> Finding:
-    seen, _, remedy = reason.partition("; ")
-    return Finding(name, "failed", seen, remedy)
+def _failed(name: str, reason: str, remedy: str = "") -> Finding:
+    """Behind the first semicolon of a reason stands what to do."""
+    seen, _, own = reason.partition("; ")
+    return Finding(name, "failed", seen, own or remedy)
