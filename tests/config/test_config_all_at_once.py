@@ -38,7 +38,7 @@ BODIES: dict[str, Any] = {
         "rules": [{"path": "actor", "action": "hash"}, {"pattern": "email", "action": "mask"}],
     },
     "exporters.otlp": {"endpoint": "collector:4317", "tls": {}, "headers": {}, "batch": {}},
-    "exporters.otlphttp": {"endpoint": "http://collector:4318", "tls": {}, "headers": {}, "batch": {}},
+    "exporters.otlphttp": {"endpoint": "https://collector:4318", "tls": {}, "headers": {}, "batch": {}},
     "exporters.syslog": {"endpoint": "siem", "network": "tcp", "batch": {}},
     "exporters.syslog/udp": {"endpoint": "siem", "network": "udp"},
     "exporters.file": {"path": "out.jsonl", "batch": {}, "retry_on_failure": {}},
