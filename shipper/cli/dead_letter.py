@@ -1,7 +1,7 @@
 """`shipper state dead-letter`: records that nobody would take, and giving them once more."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -11,6 +11,7 @@ from shipper.cli.offline import load_offline_or_exit
 from shipper.cli.options import config_option
 from shipper.cli.quiet import quit_with
 from shipper.cli.terminal import safe, safe_json
+from shipper.config.models import PipelineConfig
 from shipper.core.component import Exported
 from shipper.core.errors import ShipperError
 from shipper.core.journal import DeadLetter
@@ -99,17 +100,25 @@ def show(config: Path, number: int, output: str) -> None:
 def retry(config: Path, numbers: tuple[int, ...], *, everything: bool) -> None:
     """Give dead letters once more to who refused them.
 
-    A shipper that runs does it within a second, otherwise the next one when it starts.
+    A shipper that runs does it within a second, otherwise the next one when it starts. Those of a pipeline or an
+    exporter that the configuration no longer has stay.
     """
     if bool(numbers) == everything:
         raise click.UsageError("give the numbers of dead letters, or --all")
     path = _path(config)
-    there = {letter.id for letter in _letters(path)}
-    absent = sorted(set(numbers) - there)
+    there = {letter.id: letter for letter in _letters(path)}
+    absent = sorted(set(numbers) - there.keys())
     if absent:
         many = ", ".join(map(str, absent))
         quit_with(1, f"there is no dead letter {many}; see shipper state dead-letter list")
-    chosen = there if everything else set(numbers)
+    chosen = set(there) if everything else set(numbers)
+    pipelines = load_offline_or_exit(config).pipelines
+    stuck = {number for number in chosen if not _has_taker(there[number], pipelines)}
+    if stuck:
+        click.echo(safe(f"{len(stuck)} stay: {_who(there[number] for number in stuck)}"), err=True)
+        chosen -= stuck
+        if not chosen:
+            quit_with(1, "none of them can be given again; name what refused them as it was named then")
     try:
         if chosen:
             inspection.request_retry(path, chosen)
@@ -132,6 +141,19 @@ def export(config: Path, file: BinaryIO, pipeline: str | None) -> None:
         count += 1
     file.flush()
     click.echo(f"{count} dead letters exported", err=True)
+
+
+def _has_taker(letter: DeadLetter, pipelines: Mapping[str, PipelineConfig]) -> bool:
+    """Whether the configuration still has who would take it."""
+    pipeline = pipelines.get(letter.pipeline)
+    if pipeline is None:
+        return False
+    return not letter.exporter or letter.component in (*pipeline.exporters, *pipeline.dead_letter)
+
+
+def _who(letters: Iterable[DeadLetter]) -> str:
+    named = sorted({f"{each.component} in {each.pipeline}" for each in letters})
+    return f"the configuration no longer has {', '.join(named)}"
 
 
 def _plain(letter: DeadLetter) -> dict[str, Any]:

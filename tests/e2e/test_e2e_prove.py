@@ -192,6 +192,11 @@ async def test_reconcile_names_what_is_missing_and_repair_ships_it_once(program,
     assert "ghp_secret" not in report.read_text()
 
 
+def rename(config, name, other):
+    path = Path(config)
+    path.write_text(path.read_text().replace(name, other))
+
+
 async def test_what_waits_is_not_proven(program, github):
     config = configure(program, github, DEAD)
     code, _, _ = await program.run("run", "--once", "--drain-timeout", "100ms", "-c", config)
@@ -428,6 +433,11 @@ async def test_dead_letters_can_be_listed_shown_exported_and_given_again(program
     code, _, err = await program.run(*letters, "retry", "77", "-c", config)
     assert code == 1
     assert "there is no dead letter 77" in err
+    rename(config, '"otlphttp"', '"otlphttp/new"')
+    code, _, err = await program.run(*letters, "retry", "--all", "-c", config)
+    assert code == 1
+    assert "1 stay: the configuration no longer has otlphttp in logs/github" in err
+    rename(config, '"otlphttp/new"', '"otlphttp"')
     app["strict"] = False
     code, out, _ = await program.run(*letters, "retry", number, "-c", config)
     assert code == 0
