@@ -139,6 +139,8 @@ def replaced(root: Node, loc: Loc, new: Node | None) -> Node:
     if not loc:
         return new or Mapping()
     step, *rest = loc
+    if isinstance(root, Scalar) and root.value is None and not root.failed:  # a body that was left out
+        root = Mapping()
     inner = child(root, step)
     if inner is None and (rest or new is None):
         return root

@@ -49,11 +49,14 @@ def syntax(error: yaml.MarkedYAMLError, text: str) -> Fault:
     """The parser's error in words for people who do not know its grammar."""
     raw = f"{error.context or ''}: {error.problem or ''}"
     at, began = mark_of(error.problem_mark or error.context_mark), mark_of(error.context_mark)
+    line = "".join(text.splitlines()[at.line - 1 : at.line])
     if "cannot start any token" in raw:
-        line = text.splitlines()[at.line - 1]
         character = line[at.column - 1]
         tab = "a tab; YAML is indented with spaces"
         said = tab if character == "\t" else f"a value can't start with {character}; put it in quotes"
+        return Fault(at, "yaml-syntax", (), said)
+    if "expected ','" in raw and line[: at.column].endswith("${"):
+        said = "${…} needs quotes around it inside {} and [], since its own braces would end them"
         return Fault(at, "yaml-syntax", (), said)
     for pattern, said, at_beginning in _SAYINGS:
         if re.search(pattern, raw):

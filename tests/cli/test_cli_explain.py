@@ -165,7 +165,7 @@ def test_several_events_and_pipelines_are_explained_one_by_one(configure, shippe
     assert shipper("explain", "-", "--pipeline", "logs/c", stdin=events).exit_code == 2
 
 
-@pytest.mark.parametrize("content", ["", "nonsense", '{"action":', "\x1b[31m"])
+@pytest.mark.parametrize("content", ["", "[]", "nonsense", '{"action":', "\x1b[31m"])
 def test_input_that_holds_no_event_is_65(configure, shipper, content):
     configure()
     result = shipper("explain", "-", stdin=content)

@@ -45,9 +45,12 @@ def _opens_only(line: bytes) -> bool:
 
 def _parse(text: bytes) -> list[Any]:
     try:
-        return parse_page(text)
+        events = parse_page(text)
     except BadPage as error:
         raise UnusableEventsError(f"no event is in there, but {error}") from None
+    if not events:
+        raise UnusableEventsError("no event is in there, but an empty list")
+    return events
 
 
 def _line(number: int, line: bytes) -> Any:
