@@ -85,6 +85,8 @@ def test_what_does_not_come_out_of_a_stage_is_shown_with_why(pipeline, taps):
 
 
 def test_a_watcher_sees_the_pipeline_and_stage_it_asked_for(pipeline, taps):
+    taps.attach([pipeline, Pipeline("logs/other", [], False, SystemClock())])
+    pipeline.taps.pop()
     with taps.watch("logs/github", "rules") as mine, taps.watch("logs/other") as other:
         pipeline.process(batch(PUBLIC))
         assert [line["stage"] for line in shown(mine)] == ["rules"]
@@ -165,6 +167,13 @@ async def test_the_endpoint_ends_after_the_duration(client):
 @pytest.mark.parametrize("query", ["limit=0", "limit=x", "limit=-1", "duration=5", "stge=rules"])
 async def test_a_query_that_is_wrong_is_400(client, query):
     assert (await client.get(f"/tap?{query}")).status == 400
+
+
+@pytest.mark.parametrize("query", ["pipeline=nope", "stage=nope", "pipeline=logs/github&stage=nope"])
+async def test_what_there_is_not_to_watch_is_400_and_says_what_there_is(client, query, pipeline):
+    answer = await client.get(f"/tap?{query}")
+    assert answer.status == 400
+    assert ("received, " if "stage" in query else pipeline.id) in await answer.text()
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "203.0.113.7", "localhost.evil.example", ""])

@@ -80,6 +80,11 @@ class Watcher:
         self._news.set()
 
 
+def _among(what: str, name: str | None, known: Sequence[str]) -> None:
+    if name is not None and name not in known:
+        raise ValueError(f"there is no {what} {name[:100]}; there are {', '.join(known)}")
+
+
 class Taps:
     """Shows the records of every pipeline to whoever watches, across reloads."""
 
@@ -102,7 +107,12 @@ class Taps:
 
         Raises:
             TooManyWatchersError: others watch already.
+            ValueError: there is no such pipeline or stage, with those that there are.
         """
+        if self._processors:
+            _among("pipeline", pipeline, [*self._processors])
+            chosen = [names for each, names in self._processors.items() if pipeline in (None, each)]
+            _among("stage", stage, [*dict.fromkeys([RECEIVED, *(name for names in chosen for name in names)])])
         if len(self._watchers) >= MOST_WATCHERS:
             raise TooManyWatchersError
         watcher = Watcher(pipeline, stage)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Final
@@ -51,15 +52,15 @@ def tapping(app: web.Application, taps: Taps) -> None:
             raise web.HTTPForbidden(
                 text="records are shown on the machine that the shipper runs on, to localhost\n"
             )
-        try:
-            query = Query.read(request.query)
-        except ValueError as error:
-            raise web.HTTPBadRequest(text=f"{error}\n") from None
-        try:
-            with taps.watch(query.pipeline, query.stage) as watcher:
-                return await _stream(request, query, watcher)
-        except TooManyWatchersError:
-            raise web.HTTPServiceUnavailable(text="too many are watching already\n") from None
+        with ExitStack() as stack:
+            try:
+                query = Query.read(request.query)
+                watcher = stack.enter_context(taps.watch(query.pipeline, query.stage))
+            except ValueError as error:
+                raise web.HTTPBadRequest(text=f"{error}\n") from None
+            except TooManyWatchersError:
+                raise web.HTTPServiceUnavailable(text="too many are watching already\n") from None
+            return await _stream(request, query, watcher)
 
     async def end(_app: web.Application) -> None:
         taps.close()
