@@ -128,8 +128,14 @@ async def test_the_connection_test_knows_servers_without_limits(probed):
     ],
 )
 async def test_the_connection_test_names_each_fault_and_its_remedy(probed, fault, name, seen, remedy):
-    """One stream's fault is that stream's alone; a 404 of the audit log is never taken for a success."""
+    """One stream's fault is that stream's alone, but that a token is refused is the token's, too.
+
+    A 404 of the audit log is never taken for a success.
+    """
     found = await probed(fault)
+    if "401" in fault:
+        token = found.pop("token")
+        assert (token[0], "refused with 401" in token[1]) == ("failed", True)
     verdict, what, cure = found.pop(name)
     assert verdict == "failed"
     assert seen in what
