@@ -11,6 +11,7 @@ from shipper.cli.offline import load_offline_or_exit
 from shipper.cli.options import config_option
 from shipper.cli.quiet import quit_with
 from shipper.cli.terminal import safe, safe_json
+from shipper.config import Loaded
 from shipper.config.models import PipelineConfig
 from shipper.core.component import Exported
 from shipper.core.errors import ShipperError
@@ -34,7 +35,11 @@ def dead_letter() -> None:
 
 
 def _path(config: Path) -> Path:
-    path = storage_path(load_offline_or_exit(config))
+    return _storage(load_offline_or_exit(config))
+
+
+def _storage(loaded: Loaded) -> Path:
+    path = storage_path(loaded)
     if path is None:
         quit_with(os.EX_CONFIG, "extensions.storage keeps everything in memory, so there is nothing to look at")
     return path
@@ -105,15 +110,15 @@ def retry(config: Path, numbers: tuple[int, ...], *, everything: bool) -> None:
     """
     if bool(numbers) == everything:
         raise click.UsageError("give the numbers of dead letters, or --all")
-    path = _path(config)
+    loaded = load_offline_or_exit(config)
+    path = _storage(loaded)
     there = {letter.id: letter for letter in _letters(path)}
     absent = sorted(set(numbers) - there.keys())
     if absent:
         many = ", ".join(map(str, absent))
         quit_with(1, f"there is no dead letter {many}; see shipper state dead-letter list")
     chosen = set(there) if everything else set(numbers)
-    pipelines = load_offline_or_exit(config).pipelines
-    stuck = {number for number in chosen if not _has_taker(there[number], pipelines)}
+    stuck = {number for number in chosen if not _has_taker(there[number], loaded.pipelines)}
     if stuck:
         click.echo(safe(f"{len(stuck)} stay: {_who(there[number] for number in stuck)}"), err=True)
         chosen -= stuck

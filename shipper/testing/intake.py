@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from shipper.core.batch import Batch
+from shipper.core.batch import Batch, unpacked
 from shipper.core.journal import Entry
 from shipper.wire import otlp
 
@@ -23,9 +23,16 @@ class JournalIntake:
         self._before = before
 
     async def emit(self, batch: Batch) -> None:
-        """Store a batch with its state."""
+        """Store a batch with its state.
+
+        Raises:
+            AssertionError: the ids of its commit are not those of its records, one for each.
+        """
         if self._before:
             self._before(batch)
+        seen = batch.commit.seen if batch.commit else None
+        if seen is not None and len(unpacked(seen.digests)) != len(batch.records):
+            raise AssertionError(f"{len(unpacked(seen.digests))} ids for {len(batch.records)} records")
         entries = []
         if batch.records:
             payload = otlp.encode(batch.records, batch.resource, batch.scope, batch.body)
