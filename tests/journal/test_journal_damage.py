@@ -123,6 +123,25 @@ async def test_a_byte_of_the_header_or_first_page_is_wrong(
     await check_mended(bench)
 
 
+async def test_what_was_dropped_and_what_others_took_is_still_known_after_damage(bench: Bench):
+    """Reconcile goes by it; of shared ids only those whose record is still there are believed."""
+    journal = await bench.open()
+    await journal.open(OTLP)
+    await fill(journal, range(1))
+    dropped, shared = b"d" * DIGEST_SIZE, b"s" * DIGEST_SIZE
+    await journal.append([], Commit("source", None, Seen(b"", 7, 7, shared, dropped)))
+    taken = b"".join(f"0-{index}".encode().ljust(DIGEST_SIZE, b".") for index in range(10))
+    kinds = [("taken", taken), ("shared", shared), ("dropped", dropped)]
+    await journal.close()
+    for damage in (False, True):
+        if damage:
+            flip(bench.path, 105)
+            await (await bench.open()).close()
+        with inspection.view(bench.path) as view:
+            assert sorted((each.kind, each.digests) for each in view.remembered("source")) == sorted(kinds)
+    assert bench.damaged() == 1
+
+
 @pytest.mark.parametrize("seed", range(60))
 @pytest.mark.parametrize("kind", ["closed", "killed"])
 async def test_a_byte_anywhere_is_wrong(originals: dict[str, Path], bench: Bench, kind: str, seed: int):
