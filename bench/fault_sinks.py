@@ -98,9 +98,9 @@ class _Otlp(Sink):
         return None
 
     def keep(self, records: list[tuple[str, str]], kind: str) -> bytes:
-        """Take records, all but one if the success is to be partial; the answer."""
+        """Take records, all but one of several if the success is to be partial; the answer."""
         answer = ExportLogsServiceResponse()
-        if kind == "partial success":
+        if kind == "partial success" and len(records) > 1:
             declined, _ = records.pop()
             self.declined.add(declined)
             answer.partial_success.rejected_log_records = 1

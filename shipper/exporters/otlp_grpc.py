@@ -66,9 +66,9 @@ class OTLPExporter:
 
         Raises:
             Unavailable: the backend can't be reached or asks to come back later.
-            Rejected: it refuses the request for good, or the request is too large to be sent.
+            Rejected: it refuses the request or all its records for good, or the request is too large to be sent.
         """
-        report(await self._export(limited(window.otlp)), self._context)
+        report(await self._export(limited(window.otlp)), window.count, self._context)
 
     async def check(self) -> str:
         """Export no records, which backends answer as any other request; says what answered."""

@@ -111,11 +111,11 @@ class OTLPHTTPExporter:
 
         Raises:
             Unavailable: the backend can't be reached or asks to come back later.
-            Rejected: it refuses the request for good, or the request is too large to be sent.
+            Rejected: it refuses the request or all its records for good, or the request is too large to be sent.
         """
         body = otlp_json.encode(window.records) if self._encoding == "json" else window.otlp
         partial = judge(await self._post(limited(body)), self._context.clock.now())
-        report(partial, self._context)
+        report(partial, window.count, self._context)
 
     async def check(self) -> str:
         """Post a request without records, which backends answer as any other; says what answered."""

@@ -24,11 +24,19 @@ def limited(body: bytes) -> bytes:
     return body
 
 
-def report(partial: Partial, context: Context) -> None:
-    """Count and log what the backend took the request without; such a request is never sent again."""
+def report(partial: Partial, sent: int, context: Context) -> None:
+    """Count and log what the backend took the request without; such a request is never sent again.
+
+    Raises:
+        Rejected: it took none of the records sent. Which ones a smaller number means, OTLP does not say.
+    """
     if not partial.rejected and not partial.message:
         return
     context.meter.count("shipper_exporter_partial_rejected_log_records", partial.rejected, exporter=context.id)
     what = "the backend took the request without some records" if partial.rejected else "the backend warns"
     extra = {"component": context.id, "rejected": partial.rejected, "answer": partial.message}
     log.warning("%s; see its answer", what, extra=extra)
+    if partial.rejected >= sent:
+        raise Rejected(
+            "the backend took the request without any of its records", answer=partial.message, indexes=range(sent)
+        )

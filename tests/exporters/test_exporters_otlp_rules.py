@@ -288,6 +288,19 @@ async def test_partial_success_in_json(http: HTTPBackend, number: str) -> None:
     await partially(http_exporter(http, around, encoding="json"), http, around)
 
 
+async def test_a_partial_success_that_takes_nothing_refuses_every_record(
+    http: HTTPBackend, grpc_backend: GRPCBackend
+) -> None:
+    """It is known which records those are, so they become dead letters instead of being lost."""
+    http.answers(respond(200, partial(2, "too old")))
+    grpc_backend.answers(partial(2**40, "too old"))
+    for exporter in http_exporter(http, context()), grpc_exporter(grpc_backend, context()):
+        async with exporter:
+            with pytest.raises(Rejected, match="without any of its records") as refused:
+                await exporter.export(window("a", "b"))
+        assert (refused.value.answer, list(refused.value.indexes or ())) == ("too old", [0, 1])
+
+
 async def test_partial_success_without_rejected_records_is_a_warning(
     http: HTTPBackend, caplog: pytest.LogCaptureFixture
 ) -> None:
