@@ -4,47 +4,54 @@ import importlib
 from typing import Final, cast
 
 import click
+from click.shell_completion import CompletionItem
 
 from shipper import __version__
 from shipper.cli import early
 
-#: Every subcommand, in the order in which people meet them.
+#: Every subcommand, in the order in which people meet them, and what it does: how its own help begins.
 COMMANDS: Final[dict[str, str]] = {
-    "init": "shipper.cli.init:init",
-    "run": "shipper.cli.run:run",
-    "validate": "shipper.cli.validate:validate",
-    "check": "shipper.cli.check:check",
-    "test": "shipper.cli.test:test",
-    "explain": "shipper.cli.explain:explain",
-    "tap": "shipper.cli.tap:tap",
-    "top": "shipper.cli.top:top",
-    "backfill": "shipper.cli.backfill:backfill",
-    "reconcile": "shipper.cli.reconcile:reconcile",
-    "state": "shipper.cli.state:state",
-    "graph": "shipper.cli.graph:graph",
-    "simulate": "shipper.cli.simulate:simulate",
-    "config": "shipper.cli.config:config",
-    "components": "shipper.cli.components:components",
-    "schema": "shipper.cli.schema:command",
-    "health": "shipper.cli.health:health",
-    "k8s": "shipper.cli.k8s:k8s",
+    "init": "Write a commented configuration for a source and a backend, which validates at once.",
+    "run": "Run the pipelines.",
+    "validate": "Tell everything that is wrong with a configuration.",
+    "check": "Connect to GitHub, every exporter's endpoint and the storage, and tell what works.",
+    "test": "Run the tests of a configuration, and of FILES beside it.",
+    "explain": "Show the way of an event through the processors, and what each exporter would send.",
+    "tap": "Watch live records at every stage of a running shipper, with what each stage changed.",
+    "top": "Watch the rates, queues, rules and quotas of a running shipper.",
+    "backfill": "Ship a past period once, through the configured pipelines.",
+    "reconcile": "List a period again and prove that each of its events was delivered.",
+    "state": "Look into storage, also while a shipper runs; move checkpoints; deal with dead letters.",
+    "graph": "Print the pipelines as text, a mermaid flowchart or a Graphviz graph.",
+    "simulate": "Simulate a source or a backend on localhost, for trials and tests.",
+    "config": "Print the effective configuration: defaults filled in, secrets masked.",
+    "components": "List what is built in: every component type with its keys, their types, defaults and meaning.",
+    "schema": "Print the JSON Schema of a configuration file, for editors.",
+    "health": "Ask a running shipper how it is, and print its answer.",
+    "k8s": "Run beside a workload in Kubernetes.",
 }
 
 
 class _Lazy(click.Group):
-    """A group that imports a subcommand only when it is used or listed."""
+    """A group that imports a subcommand only when it is used: listing and completing them take no time."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in COMMANDS:
+            return None
+        if cmd_name == "run":
+            early.listen()
+        return cast("click.Command", getattr(importlib.import_module(f"shipper.cli.{cmd_name}"), cmd_name))
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's interface
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        reference = COMMANDS.get(cmd_name)
-        if reference is None:
-            return None
-        if cmd_name == "run":
-            early.listen()
-        module, _, attribute = reference.partition(":")
-        return cast("click.Command", getattr(importlib.import_module(module), attribute))
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        begun = [CompletionItem(name, help=what) for name, what in COMMANDS.items() if name.startswith(incomplete)]
+        return begun + click.Command.shell_complete(self, ctx, incomplete)
 
 
 @click.command(

@@ -235,6 +235,38 @@ def test_the_command_lists_its_commands() -> None:
     assert all(f"\n  {command} " in result.stdout for command in COMMANDS)
 
 
+def test_the_list_of_commands_says_what_their_own_help_begins_with() -> None:
+    own = {name: main.get_command(click.Context(main), name) for name in COMMANDS}
+    said = {name: str(command and command.help).replace("\n", " ") for name, command in own.items()}
+    assert {name: said[name][: len(what)] for name, what in COMMANDS.items()} == COMMANDS
+
+
+@pytest.mark.parametrize(
+    ("arguments", "variables"),
+    [
+        (["--help"], {}),
+        ([], {"_SHIPPER_COMPLETE": "bash_complete", "COMP_WORDS": "shipper va", "COMP_CWORD": "1"}),
+    ],
+    ids=["help", "completion"],
+)
+def test_commands_are_listed_and_completed_without_importing_them(
+    arguments: list[str], variables: dict[str, str]
+) -> None:
+    """Nobody waits a second for a TAB."""
+    program = f"""
+import atexit, sys
+from shipper.cli import main
+atexit.register(lambda: print(*sys.modules))
+main({arguments}, prog_name="shipper")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=os.environ | variables
+    )
+    listed, _, loaded = done.stdout.rstrip().rpartition("\n")
+    assert "validate" in listed
+    assert not {"pydantic", "aiohttp", "shipper.cli.validate"} & set(loaded.split())
+
+
 @pytest.mark.parametrize(
     ("command", "absent"),
     [
