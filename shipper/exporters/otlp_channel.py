@@ -1,8 +1,13 @@
 """A gRPC channel that exports serialized requests. Imports grpc, so it is imported by need."""
 
+import os
 import ssl
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
+
+#: grpc's C core writes TLS faults to stderr, past the log and its format. It reads this when it is imported.
+os.environ.setdefault("GRPC_VERBOSITY", "NONE")
 
 import grpc
 import grpc.aio
@@ -11,11 +16,14 @@ from shipper.core.component import Paths
 from shipper.exporters.otlp_config import ANSWER_LIMIT, Settings
 from shipper.exporters.otlp_endpoint import Target
 from shipper.net.http import USER_AGENT
-from shipper.net.tls import client_context, material
+from shipper.net.look import look
+from shipper.net.tls import TLSConfig, client_context, material
 
 _METHOD: Final = "/opentelemetry.proto.collector.logs.v1.LogsService/Export"
 #: What grpc itself says when an answer exceeds our limit; the request has been taken.
 _ANSWER_TOO_LARGE: Final = "CLIENT: Received message larger than max"
+#: What grpc says when no address let it in; which one it names of several, and so why, changes from time to time.
+_NOT_CONNECTED: Final = "failed to connect to all addresses"
 _RECONNECT_MS: Final = 1000
 
 
@@ -34,8 +42,11 @@ class Refused(Exception):
 class Channel:
     """One connection, kept; grpc opens it again where it breaks."""
 
-    def __init__(self, channel: grpc.aio.Channel, settings: Settings) -> None:
+    def __init__(
+        self, channel: grpc.aio.Channel, settings: Settings, find_out: Callable[[], Awaitable[None]] | None
+    ) -> None:
         self._channel = channel
+        self._find_out = find_out
         self._call: Any = channel.unary_unary(_METHOD, request_serializer=None, response_deserializer=None)
         self._timeout = settings.timeout
         self._metadata = tuple((name.lower(), value) for name, value in settings.headers.items())
@@ -45,12 +56,16 @@ class Channel:
 
         Raises:
             Refused: the status is not OK, or there was no connection.
+            OSError: why there was none, where a look of our own finds out; `HungUp` likewise.
+            ConfigError: the TLS files can't be used any more.
         """
         try:
             answer: bytes = await self._call(request, timeout=self._timeout, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
             if _ANSWER_TOO_LARGE in (error.details() or ""):
                 return b""
+            if self._find_out and _NOT_CONNECTED in (error.details() or ""):
+                await self._find_out()
             raise Refused(error.code().name, error.details() or "", _status(error)) from error
         return answer
 
@@ -75,16 +90,21 @@ async def connect(target: Target, settings: Settings, paths: Paths, *, secure: b
     """
     options = _options(target)
     compression = grpc.Compression.Gzip if gzip else grpc.Compression.NoCompression
+    roots, name = await _trust(target, settings, paths) if secure else (None, None)
     if not secure:
         channel = grpc.aio.insecure_channel(target.address, options=options, compression=compression)
     else:
-        roots, name = await _trust(target, settings, paths)
         files = material(settings.tls, paths)
         credentials = grpc.ssl_channel_credentials(roots, files.key, files.cert)
         if name:
             options.append(("grpc.ssl_target_name_override", name))
         channel = grpc.aio.secure_channel(target.address, credentials, options=options, compression=compression)
-    return Channel(channel, settings)
+
+    async def find_out() -> None:
+        context = _context(settings.tls, paths, roots) if secure else None
+        await look(target.host, target.port, context, settings.tls.server_name_override)
+
+    return Channel(channel, settings, None if _elsewhere(target) else find_out)
 
 
 def _options(target: Target) -> list[tuple[str, Any]]:
@@ -112,6 +132,22 @@ async def _trust(target: Target, settings: Settings, paths: Paths) -> tuple[byte
         if tls.insecure_skip_verify:
             return found.certificate, found.name
     return material(tls, paths).ca or _system_roots(), name
+
+
+def _context(tls: TLSConfig, paths: Paths, roots: bytes | None) -> ssl.SSLContext:
+    """What a look of our own trusts, as grpc does: that is never less than the certificate's dates."""
+    context = client_context(tls, paths)
+    if tls.insecure_skip_verify and roots:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+        context.load_verify_locations(cadata=roots.decode())
+    return context
+
+
+def _elsewhere(target: Target) -> bool:
+    """Whether a look of our own would not see what grpc does: there is no host, or a proxy before it."""
+    proxied = any(os.environ.get(name) for name in ("grpc_proxy", "https_proxy", "http_proxy"))
+    return not target.host or (proxied and not target.local)
 
 
 def _system_roots() -> bytes | None:

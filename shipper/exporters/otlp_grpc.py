@@ -19,7 +19,7 @@ from shipper.core.errors import ConfigError, Problem, Rejected, Unavailable
 from shipper.exporters.otlp_config import OTLPConfig, check_settings, endpoint_of, settings, wrong_endpoint
 from shipper.exporters.otlp_endpoint import grpc_target
 from shipper.exporters.otlp_report import limited, report
-from shipper.net.faults import unavailable
+from shipper.net.faults import HungUp, unavailable
 from shipper.net.tls import check_effect, stamp
 from shipper.wire.otlp_answer import Partial, partial_success, printable, retry_delay
 
@@ -88,7 +88,8 @@ class OTLPExporter:
         except TimeoutError as fault:
             waited = f"{self._settings.timeout:g}s"
             raise Unavailable(f"{self._target.address} did not shake hands within {waited}") from fault
-        except (OSError, ConfigError) as fault:
+        except (OSError, HungUp, ConfigError) as fault:
+            await self._close()  # whom it trusts may have changed meanwhile
             raise unavailable(fault, self._target.address) from fault
         try:
             return partial_success(answer)

@@ -183,6 +183,9 @@ class OTLPHTTPExporter:
             raise unavailable(fault.certificate_error, address) from fault
         except aiohttp.ClientConnectorError as fault:
             raise unavailable(fault.os_error, address) from fault
+        except aiohttp.ClientOSError as fault:
+            cause = fault.__cause__
+            raise unavailable(cause if isinstance(cause, OSError) else fault, address) from fault
         except aiohttp.ClientError as fault:
             raise Unavailable(f"{address} broke the connection off ({type(fault).__name__})") from fault
         except (OSError, ConfigError) as fault:

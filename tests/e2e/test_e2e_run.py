@@ -7,7 +7,9 @@ import signal
 from pathlib import Path
 
 import aiohttp
+import grpc
 import pytest
+import trustme
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from e2e_listening import ended, listening, until
@@ -108,6 +110,22 @@ async def test_a_signal_drains_and_says_what_it_did(program, github, http_backen
     assert process.returncode == 75
     assert last_words(err)["waiting"] == 10
     assert len(http_backend.records) == 10
+
+
+async def test_a_server_that_is_not_trusted_is_told_once_and_nothing_writes_past_the_log(program, github):
+    """grpc has a log of its own on stderr, a line for each handshake that fails."""
+    leaf = trustme.CA().issue_cert("127.0.0.1")
+    key, chain = leaf.private_key_pem.bytes(), leaf.cert_chain_pems[0].bytes()
+    server = grpc.aio.server()
+    port = server.add_secure_port("127.0.0.1:0", grpc.ssl_server_credentials([(key, chain)]))
+    await server.start()
+    retry = {"initial_interval": "10ms", "max_interval": "10ms"}
+    config = program.configure(github, {"otlp": {"endpoint": f"127.0.0.1:{port}", "retry_on_failure": retry}})
+    code, _, err = await program.run("run", "--once", "--drain-timeout", "500ms", "-c", str(config))
+    await server.stop(None)
+    assert code == 75
+    messages = [json.loads(line)["message"] for line in err.splitlines()]
+    assert sum("is not trusted" in message for message in messages) == 1
 
 
 async def test_a_wrong_configuration_ends_with_78_and_says_where(program, github):
