@@ -1,8 +1,11 @@
 """`shipper run`: ship until told to stop, or once."""
 
 import asyncio
+import os
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -40,18 +43,28 @@ def run(config: Path, *, once: bool, watch: bool, drain_timeout: float) -> None:
     set_up(loaded.telemetry.logs.level, loaded.telemetry.logs.format, mask)
     options = Options(once=once, watch=watch, drain_timeout=drain_timeout)
     try:
-        code = asyncio.run(_serve(config, loaded, options, mask))
+        asyncio.run(_serve(config, loaded, options, mask))
     except ShipperError as error:
         click.echo(mask(safe(f"error: {error}")), err=True)
-        code = FAILED
-    sys.exit(code)
+        sys.exit(FAILED)
 
 
-async def _serve(config: Path, loaded: Loaded, options: Options, mask: Mask) -> int:
+async def _serve(config: Path, loaded: Loaded, options: Options, mask: Mask) -> NoReturn:
     service = Service(lambda: load(config), loaded, open_storage, options, mask)
     with signals(service):
         if early.stop_asked():
             service.stop()
         if early.reload_asked():
             service.reload()
-        return await service.run()
+        _leave(await service.run())
+
+
+def _leave(code: int) -> NoReturn:
+    """End at once, since all is closed and said.
+
+    Python would first wait for threads that still ask a name server, which nothing can cut short, and a signal
+    that came meanwhile would decide the exit code.
+    """
+    with suppress(OSError):  # nobody reads it any more
+        sys.stdout.flush()
+    os._exit(code)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import aiohttp
@@ -18,6 +19,22 @@ from shipper.simulator import Options, Simulator, Token
 from shipper.testing.syslog import split_octets
 
 DEAD = {"endpoint": "http://127.0.0.1:1"}
+
+#: A `sitecustomize` module: names are answered late, and leave a mark.
+SLOW_NAMES = """
+import pathlib, socket, sys, time
+asked = socket.getaddrinfo
+
+def getaddrinfo(host, *args, **kwargs):
+    if host == "slow.example.com":
+        print("asking for", host, file=sys.stderr, flush=True)
+        time.sleep(5)
+        pathlib.Path("answered").touch()
+        raise socket.gaierror("late")
+    return asked(host, *args, **kwargs)
+
+socket.getaddrinfo = getaddrinfo
+"""
 
 
 @pytest.fixture
@@ -113,7 +130,7 @@ async def test_a_signal_drains_and_says_what_it_did(program, github, http_backen
 
 
 async def test_a_server_that_is_not_trusted_is_told_once_and_nothing_writes_past_the_log(program, github):
-    """grpc has a log of its own on stderr, a line for each handshake that fails."""
+    """The gRPC library has a log of its own on stderr, a line for each handshake that fails."""
     leaf = trustme.CA().issue_cert("127.0.0.1")
     key, chain = leaf.private_key_pem.bytes(), leaf.cert_chain_pems[0].bytes()
     server = grpc.aio.server()
@@ -234,6 +251,36 @@ async def test_a_stop_while_the_program_loads_ends_as_any_other(loading):
     _, err = await ended(process)
     assert process.returncode == 0
     assert last_words(err)["waiting"] == 0
+
+
+async def test_signals_that_come_while_the_program_ends_do_not_decide_its_exit_code(program, github):
+    process = await program.start("run", "-c", str(program.configure(github, {"otlphttp": DEAD})))
+    await until(process, "nothing listens")
+    process.terminate()
+    process.terminate()
+    words = asyncio.create_task(ended(process))
+    while process.returncode is None:
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            with suppress(ProcessLookupError):
+                process.send_signal(number)
+        await asyncio.sleep(0.001)
+    assert last_words((await words)[1])["waiting"] == 10
+    assert process.returncode == 75
+
+
+async def test_a_name_server_that_never_answers_does_not_hold_up_the_end(program, github):
+    """Such a question can't be cut short, and takes as long as the system is configured to ask."""
+    slow = program.folder / "sitecustomize.py"
+    slow.write_text(SLOW_NAMES)
+    config = program.configure(github, {"otlphttp": {"endpoint": "http://slow.example.com:4318"}})
+    process = await program.start(
+        "run", "--drain-timeout", "100ms", "-c", str(config), PYTHONPATH=str(slow.parent)
+    )
+    await until(process, "asking for slow.example.com")
+    process.terminate()
+    await ended(process)
+    assert process.returncode == 75
+    assert not (program.folder / "answered").exists()
 
 
 async def test_a_reload_while_the_program_loads_is_done_when_it_has_loaded(loading):
