@@ -1,6 +1,5 @@
 """What an OTLP backend answers: partial success, the error's text, when to come back."""
 
-import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -68,7 +67,10 @@ def status_text(body: bytes, content_type: str) -> str:
 
 
 def retry_delay(status: bytes) -> float | None:
-    """Seconds of the `RetryInfo` in a serialized `google.rpc.Status`, None where there is none."""
+    """Seconds of the `RetryInfo` in a serialized `google.rpc.Status`, None where there is none.
+
+    That there is one says that the request may be sent again: what makes no sense as a time is none.
+    """
     try:
         for tag, _, at, end in fields(status, 0, len(status)):
             if tag == 0x1A and (delay := _retry_info(status, at, end)) is not None:
@@ -107,8 +109,12 @@ def _retry_info(data: bytes, at: int, end: int) -> float | None:
         return None
     durations = [(a, b) for tag, _, a, b in fields(data, *value) if tag == 0x0A] if value else []
     parts = {tag: read_varint(data, a)[0] for tag, _, a, _ in fields(data, *durations[-1])} if durations else {}
-    seconds = parts.get(0x08, 0) + parts.get(0x10, 0) * _NANOSECOND
-    return seconds if math.isfinite(seconds) and seconds < 2**31 else None
+    seconds, nanoseconds = (_signed(parts.get(tag, 0)) for tag in (0x08, 0x10))
+    return max(seconds + nanoseconds * _NANOSECOND, 0.0)
+
+
+def _signed(number: int) -> int:
+    return number - 2**64 if number >= 2**63 else number
 
 
 def _member(value: Any, name: str) -> Any:

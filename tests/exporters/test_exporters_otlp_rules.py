@@ -154,12 +154,16 @@ async def test_grpc_refused_access_is_an_outage(grpc_backend: GRPCBackend, code:
     assert error.blocked
 
 
-async def test_grpc_resource_exhausted_is_retryable_with_retry_info(grpc_backend: GRPCBackend) -> None:
-    info = status_with(RetryInfo(retry_delay=Duration(seconds=7)))
+@pytest.mark.parametrize(("asked", "waits"), [(7, 7), (0, 0), (-5, 0), (315_576_000_000, 315_576_000_000)])
+async def test_grpc_resource_exhausted_is_retryable_with_retry_info(
+    grpc_backend: GRPCBackend, asked: int, waits: int
+) -> None:
+    """That there is one says so, whatever time it asks for; the loop bounds that."""
+    info = status_with(RetryInfo(retry_delay=Duration(seconds=asked)))
     grpc_backend.answers(refuse("RESOURCE_EXHAUSTED", "full", info))
     error = await failure(grpc_exporter(grpc_backend))
     assert isinstance(error, Unavailable)
-    assert error.retry_after == 7
+    assert error.retry_after == waits
 
 
 @pytest.mark.parametrize("status", [b"", status_with(BadRequest()), b"\xff no status"])
