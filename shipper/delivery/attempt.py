@@ -85,6 +85,8 @@ class Attempts:
                     await keep()
             except Rejected as refused:
                 self._count("otelcol_exporter_send_failed_log_records", window.count)
+                if refused.answer:  # which is none of an outage
+                    self._well()
                 return _refusal(refused, window.count, backoff.attempts + 1)
             except Unavailable as failure:
                 self._count("otelcol_exporter_send_failed_log_records", window.count)

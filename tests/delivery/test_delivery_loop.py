@@ -202,6 +202,16 @@ async def test_an_outage_is_waited_out_with_the_same_records(still: Scene, caplo
     assert [record.levelname for record in caplog.records if "exporter can't" in record.message] == ["WARNING"]
 
 
+@pytest.mark.parametrize(("answer", "status"), [("status 400", "ok"), ("", "failing")])
+async def test_a_refusal_ends_an_outage_if_it_is_the_backend_that_answers(auto: Scene, answer: str, status: str):
+    """What an exporter refuses by itself, such as a message that is too long, shows nothing."""
+    exporter = RecordingExporter([DOWN, Rejected("no", answer=answer), Rejected("no", answer=answer)])
+    delivery = await auto.deliver(exporter)
+    await auto.put("1")
+    await delivery.drained()
+    assert [state.status for state in auto.health.states()] == [status]
+
+
 async def test_the_waits_grow_and_retry_after_is_obeyed(auto: Scene):
     exporter = RecordingExporter([DOWN] * 4 + [Unavailable("429", retry_after=77)])
     delivery = await auto.deliver(exporter, None)
