@@ -216,7 +216,8 @@ def judge(answer: Answer, now: int) -> Partial:
     if status in _BLOCKED:
         raise Unavailable(f"the backend refuses the shipper ({said}); {_BLOCKED[status]}", blocked=True)
     if 300 <= status < 400:
-        where = printable((answer.location or "another address").partition("?")[0].encode("utf-8", "replace"))
+        location = (answer.location or "another address").partition("?")[0].partition("#")[0]
+        where = masked(printable(location.encode("utf-8", "replace")))
         raise Unavailable(
             f"the backend redirects to {where}, which is not followed; fix the endpoint", blocked=True
         )

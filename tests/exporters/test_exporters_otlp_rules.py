@@ -531,6 +531,13 @@ async def test_redirects_are_not_followed(http: HTTPBackend, status: int) -> Non
     assert len(http.requests) == 1
 
 
+async def test_credentials_in_the_address_of_a_redirect_are_not_told(http: HTTPBackend) -> None:
+    http.answers(respond(302, Location="https://ops:s3cret@sso.example.com/login#access_token=s3cret"))
+    error = await failure(http_exporter(http))
+    assert isinstance(error, Unavailable)
+    assert "redirects to https://***@sso.example.com/login, which" in error.reason
+
+
 async def test_cookies_are_not_kept(http: HTTPBackend) -> None:
     http.answers(respond(200, Set_Cookie="a=b"))
     async with http_exporter(http) as exporter:
