@@ -107,7 +107,7 @@ async def test_check_has_a_remedy_for_each_fault_of_a_backend(program, github, h
     checks = {each["component"]: each for each in json.loads(out)["checks"]}
     failed = {name: each["remedy"] for name, each in checks.items() if each["status"] == "failed"}
     assert failed == {
-        "otlp": "see that it is up, and that the endpoint is right, with or without TLS",
+        "otlp": "is the server running, and the port right?",
         "syslog": "check its spelling, and DNS",
         "file": "bring the folder or its volume back",
         "storage": "make its directory writable for this user, or choose another path",
