@@ -75,9 +75,10 @@ class Session:
             self._session = None
 
     def owns(self, url: str) -> bool:
-        """Whether an address is on this session's origin."""
+        """Whether an address is on this session's origin; one that names a user is not."""
         try:
-            return URL(url, encoded=True).origin() == self._origin
+            address = URL(url, encoded=True)
+            return address.origin() == self._origin and "@" not in address.raw_authority
         except ValueError:
             return False
 

@@ -97,6 +97,13 @@ def test_secondary_limits_without_headers_double_the_wait_up_to_an_hour():
     assert waits == [60, 120, 240, 480, 960, 1920, 3600, 3600]
 
 
+def test_a_window_that_ended_long_ago_is_believed_once():
+    """Else a limit that goes on is asked for each second."""
+    answer = error(403, "secondary rate limit", x_ratelimit_remaining="0", x_ratelimit_reset="1600000000")
+    waits = [judge(answer, AUDIT, NOW, met).seconds for met in range(4)]
+    assert waits == [1, 120, 240, 480]
+
+
 def test_an_exhausted_limit_names_its_size_and_who_shares_it():
     headers = {"x_ratelimit_limit": "5000", "x_ratelimit_resource": "core"}
     answer = error(

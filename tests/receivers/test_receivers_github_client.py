@@ -1,17 +1,19 @@
 """The client's requests, at the seam where they leave for the network."""
 
+import re
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from functools import partial
 from unittest.mock import Mock
 
 import aiohttp
 import pytest
-from aioresponses import aioresponses
+from aioresponses import CallbackResult, aioresponses
 from github_model import START, FakeIntake, VirtualClock, context
 
 from shipper.core.errors import Unavailable
 from shipper.receivers.github import Config, GitHub
-from shipper.receivers.github.conversation import RUNNING
+from shipper.receivers.github.conversation import ONCE, RUNNING
 
 
 class Response(aiohttp.ClientResponse):
@@ -83,7 +85,14 @@ async def test_a_relative_link_is_relative_to_the_request(github, poll, link, se
 
 
 @pytest.mark.parametrize(
-    "link", ["//evil.example/x", "https:evil.example", "http://api.github.com/x", "https://[x"]
+    "link",
+    [
+        "//evil.example/x",
+        "https:evil.example",
+        "http://api.github.com/x",
+        "https://[x",
+        "https://a:b@api.github.com/x",
+    ],
 )
 async def test_a_relative_link_can_lead_to_no_other_host(github, poll, link):
     github.get(FIRST, payload=page("a"), headers={"Link": f'<{link}>; rel="next"'})
@@ -173,3 +182,63 @@ async def test_a_redirect_to_another_host_is_not_followed(github, poll):
     with pytest.raises(Unavailable, match="not followed"):
         await poll()
     assert [url.host for (_, url) in github.requests] == ["api.github.com"]
+
+
+@pytest.fixture
+async def polls(github, clock):
+    """Polls acme as a running shipper does, half a minute apart, eight times; whether it was ready after each."""
+    async with AsyncExitStack() as stack:
+
+        async def polls(answer, **streams) -> list[bool]:
+            github.get(re.compile("https://api"), callback=answer, repeat=True)
+            settings = {"organizations": ["acme"], "auth": {"token": "ghp_x"}, "streams": streams}
+            made = context(clock)
+            receiver = GitHub(Config.model_validate(settings), made)
+            (source,) = await receiver.sources(FakeIntake(), stack, ONCE)
+            ready = []
+            for _ in range(8):
+                await receiver._poll(source)
+                ready.append(not made.health.unready())
+                clock.ms += 30_000
+            return ready
+
+        yield polls
+
+
+def broken_for_good(times: int, broken: Callable[[str], bool], status: int) -> Callable[..., CallbackResult]:
+    """A listing with a next page, where some of its pages fail so many times; each answer is two lines long."""
+    left = [times]
+
+    def answer(url, **_) -> CallbackResult:
+        more = "after" not in url.query
+        headers = {"Link": f'<{LOG}?after=1>; rel="next"'} if more and url.path.endswith("audit-log") else {}
+        if broken(str(url)) and left[0]:
+            left[0] -= 1
+            return CallbackResult(status=status, payload={"message": "no"}, response_class=Response)
+        rows = page("a", "b") if "audit-log" in url.path else []
+        return CallbackResult(payload=rows, headers=headers, response_class=Response)
+
+    return answer
+
+
+@pytest.mark.parametrize("status", [400, 502])
+async def test_a_listing_that_breaks_off_behind_its_first_page_is_not_ready(polls, caplog, status):
+    """The first page works at each poll: that is no recovery, and no end of the incident in the log."""
+    caplog.set_level("INFO")
+    answer = broken_for_good(99, lambda url: "after=1" in url, status)
+    assert not any((await polls(answer, code_scanning=False))[4:])
+    assert len(caplog.records) == 1
+
+
+async def test_a_state_of_alerts_that_fails_is_not_ready_though_the_others_work(polls, caplog):
+    caplog.set_level("INFO")
+    answer = broken_for_good(99, lambda url: "state=fixed" in url, 503)
+    assert not any((await polls(answer, audit_log=False, code_scanning={}))[4:])
+    assert len(caplog.records) == 1
+
+
+async def test_a_listing_that_comes_to_its_end_again_is_ready(polls, caplog):
+    caplog.set_level("INFO")
+    answer = broken_for_good(12, lambda url: "after=1" in url, 502)
+    assert (await polls(answer, code_scanning=False))[-1]
+    assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]

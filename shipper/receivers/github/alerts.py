@@ -92,7 +92,7 @@ class AlertState(Stream):
     async def read_once(self, began: int | None, missed_before: int | None) -> FallingPass:
         """One pass from the last changed to what is known."""
         etag, self._etag = self._etag, None
-        listing = Listing(self.conversation, self._address(), etag if began is None else None)
+        listing = Listing(self.conversation, self._address(), etag if began is None else None, name=self.state)
         reading: FallingPass | None = None
         listed = 0
         while asked := await listing.page():
@@ -117,7 +117,7 @@ class AlertState(Stream):
         Raises:
             Unavailable: a page can't be had.
         """
-        listing = Listing(self.conversation, self._address())
+        listing = Listing(self.conversation, self._address(), name=self.state)
         reading = FallingPass(began=since, until=since)
         while not reading.ended and (asked := await listing.page()):
             page = asked.page

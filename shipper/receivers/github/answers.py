@@ -18,6 +18,8 @@ from shipper.wire.github_page import BadPage, parse_page, printable
 
 #: Longest wait for a window that we believe a header for: windows are an hour.
 _MAX_WAIT: Final = 24 * 3600.0
+#: Seconds to wait for a window that has ended already.
+_PAST: Final = 1.0
 _SECONDARY: Final = 60.0
 _MAX_SECONDARY: Final = 3600.0
 _WHOLE: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
@@ -132,7 +134,8 @@ def _limit(answer: Answer, message: str, now: int, limits_met: int) -> Limited |
     used_up = headers.get("x-ratelimit-remaining", "").strip() == "0"
     if after is not None:
         return Limited(after, _exhausted(headers) if used_up else _SECONDARY_REASON, everything=not used_up)
-    if used_up and (wait := until_reset(headers, now)) is not None:
+    wait = until_reset(headers, now) if used_up else None
+    if wait is not None and (wait > _PAST or not limits_met):  # a window that ended and is no end tells nothing
         return Limited(wait, _exhausted(headers), everything=False)
     words = message.lower()
     if answer.status == 429 or used_up or "rate limit" in words or "abuse detection" in words:
@@ -164,7 +167,7 @@ def until_reset(headers: Any, now: int) -> float | None:
         return None
     date = date_of(headers)
     present = now / 1e9 if date is None else date / 1000
-    return min(max(reset - present, 0.0) + 1.0, _MAX_WAIT)
+    return min(max(reset - present, 0.0) + _PAST, _MAX_WAIT)
 
 
 def retry_after(headers: Any, now: int) -> float | None:

@@ -67,9 +67,11 @@ class Conversation:
         self._context = context
         self._patience = patience
         self._incident = ""
+        self._broken: dict[str, int] = {}
+        """How many pages into each listing its reading broke off, until it comes farther."""
 
-    async def page(self, url: str, *, etag: str | None = None, first: bool = True) -> Asked:
-        """The page at an address, asked for until it is there.
+    async def page(self, url: str, *, etag: str | None = None, name: str = "", step: int = 0) -> Asked:
+        """The page at an address, asked for until it is there: that many steps into the listing of that name.
 
         Raises:
             Refusal: no use in repeating.
@@ -84,17 +86,27 @@ class Conversation:
                 verdict = Later(f"GitHub answered 304 to {self.subject}, which was not asked conditionally")
             if isinstance(verdict, (Page, Unchanged)):
                 if not self.leads_away(verdict):
-                    self.works()
+                    self._reached(name, step)
                 return Asked(verdict, at)
             if isinstance(verdict, Limited):
                 limits += 1
                 await self._sit_out(verdict.seconds, verdict.reason)
                 continue
             if isinstance(verdict, Refused):
-                raise self._refusal(verdict, first=first)
+                raise self._refusal(verdict, first=step == 0)
             faults += 1
             if isinstance(verdict, Later):
                 await self._after_fault(verdict, faults)
+
+    def broke(self, name: str, step: int) -> None:
+        """A listing's reading broke off there: the pages before it prove nothing until then."""
+        self._broken[name] = step
+
+    def _reached(self, name: str, step: int) -> None:
+        if step >= self._broken.get(name, 0):
+            self._broken.pop(name, None)
+        if not self._broken:
+            self.works()
 
     def leads_away(self, page: Page | Unchanged) -> bool:
         """Whether its next page is on another host: the page is good, but the stream can't go on."""
@@ -207,6 +219,7 @@ class Conversation:
 
     def works(self, *, seconds: float | None = None) -> None:
         """The stream works; the next poll is in so many seconds."""
+        self._broken.clear()
         next_try = None if seconds is None else self._in(seconds)
         self._context.health.ok(self._context.id, self.part, next_try=next_try)
         if self._incident:

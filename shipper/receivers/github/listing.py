@@ -47,10 +47,14 @@ def elsewhere(subject: Subject, url: str) -> str:
 
 
 class Listing:
-    """The pages of a listing, following `rel=next` verbatim on the same origin."""
+    """The pages of a listing, following `rel=next` verbatim on the same origin.
 
-    def __init__(self, conversation: Conversation, url: str, etag: str | None = None) -> None:
+    Its `name` tells it from others of the same conversation.
+    """
+
+    def __init__(self, conversation: Conversation, url: str, etag: str | None = None, *, name: str = "") -> None:
         self._conversation = conversation
+        self._name = name
         self._url: str | None = url
         self._etag = etag
         self._mark = url
@@ -67,8 +71,12 @@ class Listing:
         """
         if self._url is None:
             return None
-        self._check(self._url)
-        asked = await self._conversation.page(self._url, etag=self._etag, first=self._steps == 0)
+        try:
+            self._check(self._url)
+            asked = await self._conversation.page(self._url, etag=self._etag, name=self._name, step=self._steps)
+        except Unavailable:
+            self._conversation.broke(self._name, self._steps)
+            raise
         self._follow(asked.page.next if isinstance(asked.page, Page) else None)
         return asked
 
