@@ -28,7 +28,7 @@ _PRUNE: Final = 32
 
 
 class Store:
-    """An open database with its state in memory.
+    """An open database with its state in memory; closes it where that can't be read.
 
     Raises:
         Damage: what is read contradicts its checksum or the rest.
@@ -38,7 +38,11 @@ class Store:
     def __init__(self, db: sqlite3.Connection, clock: Clock) -> None:
         self.db = db
         self.clock = clock
-        self.state: State = load(db)
+        try:
+            self.state: State = load(db)
+        except BaseException:
+            db.close()
+            raise
         self._durable = False
         self._pack = zstandard.ZstdCompressor(level=1)
 

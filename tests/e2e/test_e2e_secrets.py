@@ -6,6 +6,7 @@ import os
 import signal
 import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import aiohttp
@@ -147,7 +148,8 @@ async def test_no_secret_is_written_anywhere(program, loud, tmp_path):
     for each in made:
         assert marks_in(each.read_bytes().decode("latin-1")) == [], each
         assert each.stat().st_mode & 0o077 == 0, each
-    assert marks_in("\n".join(sqlite3.connect(tmp_path / "shipper.db").iterdump())) == []
+    with closing(sqlite3.connect(tmp_path / "shipper.db")) as db:
+        assert marks_in("\n".join(db.iterdump())) == []
 
 
 @pytest.mark.parametrize("command", [["validate"], ["config"], ["graph"], ["check"]])

@@ -17,11 +17,14 @@ import pytest
 from journal_bench import OTLP, Bench, drain, entry, fill, page
 
 from shipper.core.batch import DIGEST_SIZE, Commit, Seen
+from shipper.core.clock import SystemClock
 from shipper.core.errors import Unavailable
 from shipper.core.journal import DeadLetter
 from shipper.journal import inspection
 from shipper.journal.damage import beside
+from shipper.journal.schema import connect
 from shipper.journal.sqlite import SqliteJournal
+from shipper.journal.store import Store
 
 PAGES = 60
 DELIVERED = 230
@@ -323,6 +326,15 @@ async def test_fsck_names_what_is_wrong_and_changes_nothing(originals: dict[str,
     assert inspection.check(bench.path).problem == "cut short"
     await bench.open()
     assert len(inspection.check(bench.path).set_aside) == 1
+
+
+def test_a_file_that_can_not_be_read_is_let_go(tmp_path: Path):
+    """Before it is set aside: nothing of ours still has it open."""
+    empty = connect(tmp_path / "shipper.db")
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        Store(empty, SystemClock())
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        empty.execute("SELECT 1")
 
 
 def _payload_of(path: Path, place: int) -> int:
