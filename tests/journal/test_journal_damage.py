@@ -24,6 +24,7 @@ from shipper.journal import inspection
 from shipper.journal.damage import beside
 from shipper.journal.schema import connect
 from shipper.journal.sqlite import SqliteJournal
+from shipper.journal.state import Damage
 from shipper.journal.store import Store
 
 PAGES = 60
@@ -331,7 +332,7 @@ async def test_fsck_names_what_is_wrong_and_changes_nothing(originals: dict[str,
 def test_a_file_that_can_not_be_read_is_let_go(tmp_path: Path):
     """Before it is set aside: nothing of ours still has it open."""
     empty = connect(tmp_path / "shipper.db")
-    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+    with pytest.raises(Damage, match="version 0"):
         Store(empty, SystemClock())
     with pytest.raises(sqlite3.ProgrammingError, match="closed"):
         empty.execute("SELECT 1")
