@@ -189,12 +189,12 @@ async def polls(github, clock):
     """Polls acme as a running shipper does, half a minute apart, eight times; whether it was ready after each."""
     async with AsyncExitStack() as stack:
 
-        async def polls(answer, **streams) -> list[bool]:
+        async def polls(answer, intake=None, **streams) -> list[bool]:
             github.get(re.compile("https://api"), callback=answer, repeat=True)
             settings = {"organizations": ["acme"], "auth": {"token": "ghp_x"}, "streams": streams}
             made = context(clock)
             receiver = GitHub(Config.model_validate(settings), made)
-            (source,) = await receiver.sources(FakeIntake(), stack, ONCE)
+            (source,) = await receiver.sources(intake or FakeIntake(), stack, ONCE)
             ready = []
             for _ in range(8):
                 await receiver._poll(source)
@@ -242,3 +242,18 @@ async def test_a_listing_that_comes_to_its_end_again_is_ready(polls, caplog):
     answer = broken_for_good(12, lambda url: "after=1" in url, 502)
     assert (await polls(answer, code_scanning=False))[-1]
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO"]
+
+
+class FullIntake(FakeIntake):
+    """An intake without room."""
+
+    async def emit(self, batch) -> None:
+        raise Unavailable("the disk is full")
+
+
+async def test_a_stream_whose_events_can_not_be_stored_does_not_work_though_github_answers(polls, caplog):
+    """Nothing arrives: each poll's first page is no recovery."""
+    caplog.set_level("INFO")
+    answer = broken_for_good(0, lambda _: False, 200)
+    await polls(answer, FullIntake(), code_scanning=False)
+    assert [record.getMessage() for record in caplog.records] == ["the disk is full"]

@@ -70,8 +70,8 @@ class Conversation:
         self._broken: dict[str, int] = {}
         """How many pages into each listing its reading broke off, until it comes farther."""
 
-    async def page(self, url: str, *, etag: str | None = None, name: str = "", step: int = 0) -> Asked:
-        """The page at an address, asked for until it is there: that many steps into the listing of that name.
+    async def page(self, url: str, *, etag: str | None = None, first: bool = True) -> Asked:
+        """The page at an address, asked for until it is there.
 
         Raises:
             Refusal: no use in repeating.
@@ -85,15 +85,13 @@ class Conversation:
             if isinstance(verdict, Unchanged) and not etag:
                 verdict = Later(f"GitHub answered 304 to {self.subject}, which was not asked conditionally")
             if isinstance(verdict, (Page, Unchanged)):
-                if not self.leads_away(verdict):
-                    self._reached(name, step)
                 return Asked(verdict, at)
             if isinstance(verdict, Limited):
                 limits += 1
                 await self._sit_out(verdict.seconds, verdict.reason)
                 continue
             if isinstance(verdict, Refused):
-                raise self._refusal(verdict, first=step == 0)
+                raise self._refusal(verdict, first=first)
             faults += 1
             if isinstance(verdict, Later):
                 await self._after_fault(verdict, faults)
@@ -102,16 +100,12 @@ class Conversation:
         """A listing's reading broke off there: the pages before it prove nothing until then."""
         self._broken[name] = step
 
-    def _reached(self, name: str, step: int) -> None:
+    def reached(self, name: str, step: int) -> None:
+        """A listing's page was taken; unless one broke off farther down, the stream works."""
         if step >= self._broken.get(name, 0):
             self._broken.pop(name, None)
         if not self._broken:
             self.works()
-
-    def leads_away(self, page: Page | Unchanged) -> bool:
-        """Whether its next page is on another host: the page is good, but the stream can't go on."""
-        following = page.next if isinstance(page, Page) else None
-        return following is not None and not self.lane.api.owns(following)
 
     def allowance(self, interval: float) -> float:
         """Requests that one of the polls that come each `interval` seconds may use; infinite where unlimited."""

@@ -73,7 +73,9 @@ class Listing:
             return None
         try:
             self._check(self._url)
-            asked = await self._conversation.page(self._url, etag=self._etag, name=self._name, step=self._steps)
+            if self._steps:  # whoever asks for more has stored the page before
+                self._conversation.reached(self._name, self._steps - 1)
+            asked = await self._conversation.page(self._url, etag=self._etag, first=self._steps == 0)
         except Unavailable:
             self._conversation.broke(self._name, self._steps)
             raise
