@@ -15,7 +15,7 @@ from shipper.cli.times import duration
 _PAUSE: Final = 1.0
 
 
-@click.command(epilog="Example: shipper health --url http://127.0.0.1:13133/readyz?verbose --wait 60s")
+@click.command(epilog="\b\nExample:\n  shipper health --url 'http://127.0.0.1:13133/readyz?verbose' --wait 60s")
 @click.option("--url", default="http://127.0.0.1:13133/livez", show_default=True, help="Which probe is asked.")
 @click.option("--wait", type=duration, default="0s", help="How long to ask again until the answer is good.")
 @click.option("--timeout", type=duration, default="5s", show_default=True, help="How long one answer may take.")
@@ -43,4 +43,6 @@ def _ask(url: str, timeout: float) -> tuple[bool, str]:
     except HTTPError as refusal:
         return False, refusal.read(2**20).decode(errors="replace") or str(refusal)
     except (URLError, OSError, ValueError) as error:
-        return False, f"{url} does not answer: {getattr(error, 'reason', error)}"
+        reason = getattr(error, "reason", error)
+        why = getattr(reason, "strerror", None) or reason
+        return False, f"{url} does not answer ({why}); is the shipper running there?"

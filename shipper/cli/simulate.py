@@ -11,6 +11,7 @@ import click
 from shipper.cli.simulate_backend import backend, stop_asked
 from shipper.cli.times import duration
 from shipper.core.errors import ShipperError
+from shipper.net.server import ListenError
 from shipper.simulator import DEFAULT_ORGANIZATION, DEFAULT_PORT, Options, Simulator, trial
 from shipper.simulator.clock import SimulatedClock
 from shipper.simulator.faults import KINDS, FaultError, parse
@@ -187,8 +188,8 @@ def simulate() -> None:
 def github(*, list_faults: bool, command: tuple[str, ...], **choices: Any) -> None:
     """A GitHub organization on localhost: audit log, alerts, quotas, faults. Takes any token.
 
-    With a COMMAND behind `--`, runs it with GITHUB_API_URL, GITHUB_ORG and GITHUB_TOKEN set to the simulator, and
-    ends with it.
+    With a COMMAND behind `--`, runs it with GITHUB_API_URL, GITHUB_ORG, GITHUB_TOKEN, POLL_INTERVAL and
+    SHIPPER_STORAGE set for the simulator, and ends with it.
     """
     if list_faults:
         click.echo("\n".join(f"{kind:<18} {text}" for kind, text in KINDS.items()))
@@ -196,6 +197,8 @@ def github(*, list_faults: bool, command: tuple[str, ...], **choices: Any) -> No
     simulator = _simulator(**choices)
     try:
         sys.exit(asyncio.run(_serve(simulator, command)))
+    except ListenError as error:
+        raise click.ClickException(f"{error}; --port chooses another") from error
     except ShipperError as error:
         raise click.ClickException(str(error)) from error
 

@@ -5,8 +5,7 @@ import signal
 
 import click
 
-from shipper.core.errors import ShipperError
-from shipper.net.server import Listener
+from shipper.net.server import Listener, ListenError
 from shipper.simulator.backend import DEFAULT_PORT, CountingBackend
 
 
@@ -22,8 +21,8 @@ def backend(port: int, host: str) -> None:
     """
     try:
         asyncio.run(_serve(f"{host}:{port}"))
-    except ShipperError as error:
-        raise click.ClickException(str(error)) from error
+    except ListenError as error:
+        raise click.ClickException(f"{error}; --port chooses another") from error
 
 
 async def _serve(endpoint: str) -> None:

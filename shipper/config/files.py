@@ -11,6 +11,8 @@ from shipper.config.reading import Composer
 #: Bytes of the largest file that is read.
 MAX_FILE: Final = 16 * 2**20
 
+_ABSENT: Final = {"configuration": "; `shipper init` writes one, `-c FILE` names another"}
+
 
 def read(path: Path, what: str, tell: Callable[[Fault], None]) -> Node | None:
     """What a file holds, without the keys that start with `x-`; None: nothing.
@@ -44,7 +46,8 @@ def _text(path: Path, what: str) -> str:
             content = opened.read(MAX_FILE + 1)
     except OSError as error:
         reason = (error.strerror or "it is not readable").lower()
-        raise unusable("unreadable-file", f"the {what} can't be read: {reason}") from None
+        cure = _ABSENT.get(what, "") if isinstance(error, FileNotFoundError) else ""
+        raise unusable("unreadable-file", f"the {what} can't be read: {reason}{cure}") from None
     if len(content) > MAX_FILE:
         raise unusable("yaml-too-large", f"the {what} holds more than 16 MiB")
     try:

@@ -21,6 +21,12 @@ class ListenError(ShipperError):
     """The address can't be listened on."""
 
 
+def cannot_listen(host: str, port: int, error: OSError) -> ListenError:
+    """Why not, in the system's words alone: asyncio writes the address in front of them once more."""
+    reason = (error.strerror or str(error)).rpartition("): ")[2]
+    return ListenError(f"cannot listen on {host}:{port}: {reason}")
+
+
 def split_endpoint(endpoint: str) -> tuple[str, int]:
     """Host and port of `HOST:PORT` or `[IPV6]:PORT`; raises ValueError that says what is wanted."""
     host, separator, port = endpoint.rpartition(":")
@@ -60,7 +66,7 @@ class Listener:
             self._server = await loop.create_server(self._protocol, self.host or None, self.port)
         except OSError as error:
             await self._runner.cleanup()
-            raise ListenError(f"cannot listen on {self.host}:{self.port}: {error.strerror or error}") from error
+            raise cannot_listen(self.host, self.port, error) from error
         self.port = self._server.sockets[0].getsockname()[1]
 
     def _protocol(self) -> asyncio.Protocol:

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from aiohttp import web
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from shipper.service.observe.otlp_metrics import MetricPush
 
 log = logging.getLogger(__name__)
+
+_KEYS: Final = {"admin": "service.admin.endpoint", "metrics": "service.telemetry.metrics.endpoint"}
 
 
 class Listeners:
@@ -46,9 +48,10 @@ class Listeners:
             try:
                 await listener.start()
             except ListenError as error:
+                cure = f"end what listens there, or set {_KEYS[name]} to another"
                 if "endpoint" in config.model_fields_set:
-                    raise
-                log.warning("%s; going on without it, set its endpoint to choose another", error)
+                    raise ListenError(f"{error}; {cure}") from error
+                log.warning("%s; going on without it; %s", error, cure)
                 return
             self._open[name] = endpoint, listener
             log.info("%s listens on %s:%d", name, listener.host, listener.port)

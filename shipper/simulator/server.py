@@ -23,7 +23,7 @@ from aiohttp import web
 
 from shipper.core.clock import Clock, SystemClock
 from shipper.core.waiting import first
-from shipper.net.server import ListenError
+from shipper.net.server import cannot_listen
 from shipper.simulator.access import Access, Token
 from shipper.simulator.alerts import Alert, Stream
 from shipper.simulator.answers import Answer, Request
@@ -103,7 +103,7 @@ class Simulator:
             await web.TCPSite(self._runner, self._host, self._port, ssl_context=self._tls).start()
         except OSError as error:
             await self._runner.cleanup()
-            raise ListenError(f"cannot listen on {self._host}:{self._port}: {error.strerror or error}") from error
+            raise cannot_listen(self._host, self._port, error) from error
         self._port = self._runner.addresses[0][1]
         return self
 

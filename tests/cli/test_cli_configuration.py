@@ -90,7 +90,8 @@ def test_a_file_that_is_not_there_is_exit_code_78(command: str) -> None:
     result = call(command, "-c", "absent.yaml")
     assert result.exit_code == 78
     assert result.stderr == (
-        "absent.yaml:1:1: error[unreadable-file]: the configuration can't be read: no such file or directory\n"
+        "absent.yaml:1:1: error[unreadable-file]: the configuration can't be read: no such file or directory; "
+        "`shipper init` writes one, `-c FILE` names another\n"
     )
 
 

@@ -51,7 +51,7 @@ def test_a_bad_answer_is_printed_and_is_69(probe):
 def test_no_answer_is_69(probe):
     result = run("--url", "http://127.0.0.1:1/livez")
     assert result.exit_code == 69
-    assert "does not answer" in result.stderr
+    assert "does not answer (Connection refused); is the shipper running there?" in result.stderr
 
 
 def test_it_waits_until_the_answer_is_good(probe, monkeypatch):

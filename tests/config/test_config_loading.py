@@ -362,9 +362,11 @@ def test_anchors_have_a_place(load_text: Load) -> None:
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(Invalid) as caught:
         load(tmp_path / "absent.yaml", find, {}, tmp_path)
-    assert told(caught.value.diagnostics) == [
-        "1:1 error[unreadable-file] : the configuration can't be read: no such file or directory"
-    ]
+    [fault] = told(caught.value.diagnostics)
+    assert fault == (
+        "1:1 error[unreadable-file] : the configuration can't be read: no such file or directory; "
+        "`shipper init` writes one, `-c FILE` names another"
+    )
 
 
 def test_bytes_that_are_not_text_are_told_with_their_line(tmp_path: Path) -> None:
