@@ -4,7 +4,8 @@ from pathlib import Path
 
 import click
 
-from shipper.cli.options import config_option, load_or_exit
+from shipper.cli.offline import load_offline_or_exit
+from shipper.cli.options import config_option
 from shipper.service.observe import graph as pictures
 
 
@@ -14,4 +15,4 @@ from shipper.service.observe import graph as pictures
 def graph(config: Path, output: str) -> None:
     """Print the pipelines as text, a mermaid flowchart or a Graphviz graph."""
     draw = {"text": pictures.text, "mermaid": pictures.mermaid, "dot": pictures.dot}[output]
-    click.echo(draw(load_or_exit(config)), nl=False)
+    click.echo(draw(load_offline_or_exit(config)), nl=False)

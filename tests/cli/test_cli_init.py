@@ -18,6 +18,19 @@ def test_it_writes_a_configuration_that_validates_at_once(shipper, folder, backe
     assert shipper("test").exit_code == 0
 
 
+@pytest.mark.parametrize("backend", ["collector", "splunk"])
+def test_it_leaves_its_usual_port_to_a_collector_on_the_same_machine(shipper, folder, backend):
+    shipper("init", "--backend", backend)
+    loaded, _ = load_offline(folder / "pipelines.yaml", {})
+    assert loaded.telemetry.metrics.endpoint == "127.0.0.1:8889"
+
+
+def test_its_pipelines_can_be_drawn_before_a_token_is_set(shipper, folder, monkeypatch):
+    monkeypatch.delenv("GITHUB_TOKEN", raising=False)
+    shipper("init", "--backend", "file", "--org", "acme-corp")
+    assert shipper("graph").exit_code == 0
+
+
 def test_it_says_which_variables_to_set(shipper, folder, monkeypatch):
     for name in ("GITHUB_TOKEN", "GITHUB_ORG", "DD_API_KEY"):
         monkeypatch.delenv(name, raising=False)
