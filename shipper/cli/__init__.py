@@ -31,6 +31,14 @@ COMMANDS: Final[dict[str, str]] = {
     "k8s": "Run beside a workload in Kubernetes.",
 }
 
+_EPILOG: Final = """\b
+Start with:
+  shipper init                                      # writes pipelines.yaml
+  shipper simulate github --port 0 -- shipper run   # runs it on a simulated organization
+Completion of commands in bash (zsh, fish):
+  eval "$(_SHIPPER_COMPLETE=bash_source shipper)"
+"""
+
 
 class _Lazy(click.Group):
     """A group that imports a subcommand only when it is used: listing and completing them take no time."""
@@ -57,7 +65,7 @@ class _Lazy(click.Group):
 @click.command(
     cls=_Lazy,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="Start with: shipper validate -c pipelines.yaml",
+    epilog=_EPILOG,
 )
 @click.version_option(__version__, prog_name="shipper")
 def main() -> None:

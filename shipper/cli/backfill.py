@@ -31,7 +31,7 @@ class _Outcome:
     waiting: int = 0
 
 
-@click.command(epilog="Example: shipper backfill -c pipelines.yaml --since 30d --until 2026-01-31T00:00:00Z")
+@click.command(epilog="Example: shipper backfill --since 30d --until 2026-01-31T00:00:00Z")
 @config_option
 @click.option("--since", type=moment, required=True, help="RFC 3339, or how long ago: 24h, 7d.")
 @click.option("--until", type=moment, help="The same; now where it is left out.")

@@ -36,8 +36,8 @@ def k8s() -> None:
 
 
 @k8s.command(
-    epilog="Example: shipper k8s sidecar -c pipelines.yaml --patch deployment.yaml"
-    " | kubectl apply --server-side --field-manager=shipper -f -"
+    epilog="\b\nExample:\n  shipper k8s sidecar --patch deployment.yaml |\n"
+    "    kubectl apply --server-side --field-manager=shipper -f -"
 )
 @config_option
 @click.option("--native", is_flag=True, help="A native sidecar, for Kubernetes 1.29 and newer.")

@@ -32,7 +32,7 @@ _WORDS: Final[dict[State, str]] = {
 _UNPROVEN: Final[tuple[State, ...]] = ("missing", "waiting", "unknown")
 
 
-@click.command(epilog="Example: shipper reconcile -c pipelines.yaml --since 24h --report proof.json")
+@click.command(epilog="Example: shipper reconcile --since 24h --until 5m --report proof.json")
 @config_option
 @click.option("--since", type=moment, required=True, help="RFC 3339, or how long ago: 24h, 7d.")
 @click.option("--until", type=moment, help="The same; now where it is left out.")

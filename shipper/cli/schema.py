@@ -20,7 +20,6 @@ def text(*, plugins: bool) -> str:
 def schema(*, builtin: bool) -> None:
     """Print the JSON Schema of a configuration file, for editors.
 
-    An editor with YAML support finds it by the file's first line:
-    # yaml-language-server: $schema=schemas/pipelines.schema.json
+    An editor with YAML support finds it by the file's first line, as in pipelines.yaml.
     """
     click.echo(text(plugins=not builtin), nl=False)

@@ -67,8 +67,8 @@ def _tell(found: dict[str, Any]) -> None:
     use = "in use by a shipper that runs" if storage["in_use"] else "not in use"
     click.echo(f"storage {safe(storage['path'])}, {use}")
     click.echo(
-        f"  {storage['records']} records, {storage['bytes']} of {storage['capacity_bytes']} bytes, "
-        f"{storage['dead_letters']} dead letters"
+        f"  {storage['records']} records, {storage['dead_letters']} dead letters, "
+        f"{storage['bytes'] / 2**20:.1f} of {storage['capacity_bytes'] / 2**20:.0f} MiB"
     )
     click.echo("checkpoints")
     for each in found["checkpoints"]:
@@ -79,6 +79,8 @@ def _tell(found: dict[str, Any]) -> None:
         click.echo(f"  {safe(each['source'])}: committed {each['committed']}{behind}")
     click.echo("queues")
     for each in found["queues"]:
+        if "/retry/" in each["log"] and not each["waiting"]:
+            continue
         idle = "" if each["active"] else " (not configured any more)"
         click.echo(f"  {safe(each['log'])} => {safe(each['exporter'])}: {each['waiting']} waiting{idle}")
 

@@ -12,7 +12,6 @@ from shipper.core.component import Exporter
 from shipper.core.errors import ConfigError, Rejected, Unavailable
 from shipper.core.files import try_writing
 from shipper.core.past import Finding, Probing
-from shipper.core.units import format_size
 from shipper.journal import inspection
 from shipper.journal.lock import in_use
 from shipper.service.storage import storage_path
@@ -84,7 +83,7 @@ def _old_storage(path: Path) -> Finding:
         found = inspection.snapshot(path)
     except Unavailable as error:
         return _failed("", error.reason)
-    seen = f"{path}: {found.usage.records} records, {format_size(found.usage.bytes)}"
+    seen = f"{path}: {found.usage.records} records, {found.usage.bytes / 2**20:.1f} MiB"
     if not os.access(path, os.W_OK) or not os.access(path.parent, os.W_OK):
         return _failed("", f"{path} cannot be written to; make it and its directory writable for this user")
     seen += ", in use by a shipper that runs" if in_use(path) else ""
