@@ -1,4 +1,7 @@
-"""Resident memory of an idle sidecar: `shipper run` with the default processors and one OTLP exporter."""
+"""Resident memory of an idle sidecar: `shipper run` with the default processors and one OTLP exporter.
+
+Beside it, an empty program that has merely touched the libraries that such a sidecar needs: what is left is ours.
+"""
 
 import asyncio
 import json
@@ -11,6 +14,34 @@ from bench.sinks import OtlpSink
 from shipper.simulator import Options, Simulator
 
 _SETTLE = 5.0
+
+_LIBRARIES = """
+import asyncio, sqlite3, ssl, sys
+import aiohttp.web, click, jsonschema_rs, orjson, pydantic, yaml, zstandard
+from isal import igzip
+
+class Model(pydantic.BaseModel):
+    key: str = ""
+
+async def main():
+    runner = aiohttp.web.AppRunner(aiohttp.web.Application())
+    await runner.setup()
+    await aiohttp.web.TCPSite(runner, "127.0.0.1", 0).start()
+    async with aiohttp.ClientSession() as session:
+        async with session.get("http://%s:%d/" % runner.addresses[0]) as answer:
+            await answer.read()
+        await asyncio.sleep(60)
+
+Model()
+jsonschema_rs.Draft202012Validator({"type": "object"}).is_valid({})
+zstandard.ZstdCompressor(level=1).compress(bytes(100_000))
+ssl.create_default_context()
+database = sqlite3.connect(":memory:")
+database.execute("CREATE TABLE t(a)")
+if "grpc" in sys.argv:
+    import grpc.aio
+asyncio.run(main())
+"""
 
 
 def configuration(folder: Path, github: str, exporter: dict[str, object]) -> dict[str, object]:
@@ -47,27 +78,36 @@ async def idle(exporter: dict[str, object]) -> float:
         async with Simulator(Options.quiet(backlog=300, alerts=20)) as github:
             path = folder / "pipelines.json"
             path.write_text(json.dumps(configuration(folder, github.url, exporter)))
-            program = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "shipper", "run", "-c", str(path),
-                stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL,
-            )  # fmt: skip
-            await asyncio.sleep(_SETTLE)
-            found = resident(program.pid)
-            program.terminate()
-            await program.wait()
+            return await settled("-m", "shipper", "run", "-c", str(path))
+
+
+async def settled(*arguments: str) -> float:
+    """MB of a Python program some seconds after its start."""
+    program = await asyncio.create_subprocess_exec(
+        sys.executable, *arguments, stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.DEVNULL
+    )
+    await asyncio.sleep(_SETTLE)
+    found = resident(program.pid)
+    program.terminate()
+    await program.wait()
     return found
 
 
 async def measure() -> dict[str, float]:
-    """MB with each OTLP exporter."""
+    """MB with each OTLP exporter, and of the libraries alone."""
     async with OtlpSink(0, trouble=0) as sink:
         http = await idle({"otlphttp": {"endpoint": sink.endpoint}})
         grpc = await idle({"otlp": {"endpoint": "127.0.0.1:1", "tls": {"insecure": True}}})
-    return {"otlphttp": http, "otlp (gRPC)": grpc}
+    return {
+        "otlphttp": http,
+        "libraries alone": await settled("-c", _LIBRARIES),
+        "otlp (gRPC)": grpc,
+        "libraries with gRPC": await settled("-c", _LIBRARIES, "grpc"),
+    }
 
 
 def main(_arguments: list[str]) -> int:
     """Run and print."""
     for name, megabytes in asyncio.run(measure()).items():
-        print(f"{name:14}{megabytes:6.1f} MB resident")
+        print(f"{name:22}{megabytes:6.1f} MB resident")
     return 0
