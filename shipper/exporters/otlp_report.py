@@ -32,11 +32,12 @@ def report(partial: Partial, sent: int, context: Context) -> None:
     """
     if not partial.rejected and not partial.message:
         return
-    context.meter.count("shipper_exporter_partial_rejected_log_records", partial.rejected, exporter=context.id)
-    what = "the backend took the request without some records" if partial.rejected else "the backend warns"
-    extra = {"component": context.id, "rejected": partial.rejected, "answer": partial.message}
+    rejected = min(partial.rejected, sent)
+    context.meter.count("shipper_exporter_partial_rejected_log_records", rejected, exporter=context.id)
+    what = "the backend took the request without some records" if rejected else "the backend warns"
+    extra = {"component": context.id, "rejected": rejected, "answer": partial.message}
     log.warning("%s; see its answer", what, extra=extra)
-    if partial.rejected >= sent:
+    if rejected == sent:
         raise Rejected(
             "the backend took the request without any of its records", answer=partial.message, indexes=range(sent)
         )

@@ -298,11 +298,13 @@ async def test_a_partial_success_that_takes_nothing_refuses_every_record(
     """It is known which records those are, so they become dead letters instead of being lost."""
     http.answers(respond(200, partial(2, "too old")))
     grpc_backend.answers(partial(2**40, "too old"))
-    for exporter in http_exporter(http, context()), grpc_exporter(grpc_backend, context()):
+    around = context()
+    for exporter in http_exporter(http, around), grpc_exporter(grpc_backend, around):
         async with exporter:
             with pytest.raises(Rejected, match="without any of its records") as refused:
                 await exporter.export(window("a", "b"))
         assert (refused.value.answer, list(refused.value.indexes or ())) == ("too old", [0, 1])
+    assert around.meter.value(METRIC, exporter=around.id) == 4
 
 
 async def test_partial_success_without_rejected_records_is_a_warning(
