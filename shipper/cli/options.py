@@ -10,6 +10,7 @@ import click
 
 from shipper.config import Diagnostic, Invalid, Loaded
 from shipper.config import load as load_file
+from shipper.core.files import try_writing
 from shipper.service import registry
 
 config_option: Callable[[Any], Any] = click.option(
@@ -21,6 +22,24 @@ config_option: Callable[[Any], Any] = click.option(
     metavar="FILE",
     help="The configuration.",
 )
+
+
+class Report(click.Path):
+    """A file to be written at the end of a command: told at its beginning if it can't be."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """The path; click's usage error if it is no place for a file."""
+        path = Path(os.fsdecode(super().convert(value, param, ctx)))
+        if not path.parent.is_dir():
+            self.fail(f"there is no directory {click.format_filename(path.parent)}", param, ctx)
+        try:
+            try_writing(path)
+        except OSError as error:
+            self.fail(f"{click.format_filename(path)} can't be written: {error.strerror}", param, ctx)
+        return path
 
 
 def load(path: Path) -> Loaded:

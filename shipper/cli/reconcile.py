@@ -9,7 +9,7 @@ from typing import Final
 
 import click
 
-from shipper.cli.options import config_option
+from shipper.cli.options import Report, config_option
 from shipper.cli.progress import Bar
 from shipper.cli.quiet import finish, prepare, quit_with
 from shipper.cli.terminal import safe, safe_json
@@ -40,7 +40,7 @@ _UNPROVEN: Final[tuple[State, ...]] = ("missing", "waiting", "unknown")
 @click.option(
     "--drain-timeout", type=duration, default="20s", show_default=True, help="With --repair: as of shipper run."
 )
-@click.option("--report", type=click.Path(path_type=Path, dir_okay=False), help="Write the evidence to this file.")
+@click.option("--report", type=Report(), metavar="FILE", help="Write the evidence to this file.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def reconcile(  # noqa: PLR0913 - its options
     config: Path,

@@ -10,7 +10,7 @@ import click
 
 from shipper.cli.junit import junit
 from shipper.cli.offline import load_offline_or_exit
-from shipper.cli.options import config_option, tell
+from shipper.cli.options import Report, config_option, tell
 from shipper.cli.terminal import safe, safe_json
 from shipper.config import Invalid, Loaded, cases
 from shipper.config.cases import Case
@@ -28,7 +28,7 @@ Examples:
 @config_option
 @click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--coverage", is_flag=True, help="Name every rule, and every branch of a rule, that no test hit.")
-@click.option("--junit", "report", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit XML, too.")
+@click.option("--junit", "report", type=Report(), metavar="FILE", help="Write JUnit XML, too.")
 @click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 def test(config: Path, files: Sequence[Path], *, coverage: bool, report: Path | None, output: str) -> None:
     """Run the tests of a configuration, and of FILES beside it.

@@ -304,3 +304,16 @@ def test_each_test_starts_anew(configure, shipper):
     """No processor carries anything from one test to the next."""
     configure(tests=[{"name": str(n), "event": PUBLIC, "expect": {"severity": "high"}} for n in range(3)])
     assert shipper("test").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    "command", [("test", "--junit"), ("reconcile", "--since", "1h", "--report")], ids=["test", "reconcile"]
+)
+@pytest.mark.parametrize(
+    ("place", "why"), [("absent/x", "there is no directory absent"), (".", "is a directory"), ("file/x", "file")]
+)
+def test_a_report_that_can_not_be_written_is_told_before_any_work(shipper, folder, command, place, why):
+    (folder / "file").write_text("")
+    refused = shipper(*command, place)
+    assert refused.exit_code == 2
+    assert why in refused.stderr
