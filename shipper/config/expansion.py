@@ -9,8 +9,8 @@ from typing import Final
 from shipper.config import nodes
 from shipper.config.suggestions import suggest
 from shipper.core.component import Paths
-from shipper.core.errors import Problem
-from shipper.wire.text import file_name
+from shipper.core.errors import Loc, Problem
+from shipper.wire.text import file_name, looks_secret
 
 #: Names of variables, and keys, whose values are secrets even where no model says so.
 SECRET_NAME: Final = re.compile(
@@ -23,12 +23,32 @@ MAX_FILE: Final = 2**20
 #: What a shell would expand, and people expect to be.
 _BARE: Final = re.compile(r"\$[A-Z_][A-Z0-9_]+")
 
+#: A name that nobody hides: a login, a slug, an id of a component.
+_OPEN: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/-]{0,62}")
+
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 def is_secret(key: str) -> bool:
     """Whether a key's value is a secret by its name; files and ids of secrets are none."""
     return bool(SECRET_NAME.search(key)) and not key.endswith(("_file", "_id", "_scanning"))
+
+
+def is_guarded(loc: Loc) -> bool:
+    """Whether what stands there is a secret by the keys on the way: all headers are."""
+    return any(step == "headers" or is_secret(str(step)) for step in loc)
+
+
+def tenants(root: nodes.Node) -> set[str]:
+    """Values of headers that stand openly in a name elsewhere: with `x-tenant: acme`, acme-corp stays readable."""
+    texts = list(nodes.texts(root))
+    names = {
+        text for loc, text in texts if not is_guarded(loc) and _OPEN.fullmatch(text) and not looks_secret(text)
+    }
+    told = {
+        text for loc, text in texts if loc[-2:-1] == ("headers",) and not is_secret(str(loc[-1]).replace("-", "_"))
+    }
+    return {text for text in told if any(text in name for name in names)}
 
 
 class _Failed(Exception):

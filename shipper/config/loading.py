@@ -11,7 +11,7 @@ from pydantic import BaseModel, SecretStr
 from shipper.config import cases, files, listening, nodes, references, storing
 from shipper.config.beyond import examine
 from shipper.config.diagnostics import Diagnostic, Invalid, dotted, ordered
-from shipper.config.expansion import Expansion, is_secret
+from shipper.config.expansion import Expansion, is_guarded, tenants
 from shipper.config.hints import hint
 from shipper.config.loaded import Loaded, Part, RecordingPaths
 from shipper.config.models import FileConfig
@@ -83,9 +83,7 @@ class _Loading:
         return self._loaded(frame, parts)
 
     def _loaded(self, frame: FileConfig, parts: dict[Kind, dict[str, Part]]) -> Loaded:
-        secrets = set(self._expansion.secrets)
-        for part in [part for defined in parts.values() for part in defined.values()]:
-            secrets.update(_secrets(part.config))
+        secrets = set(_secrets([part.config for defined in parts.values() for part in defined.values()]))
         secrets.update(_secrets(frame.service))
         return Loaded(
             path=self._path,
@@ -99,7 +97,7 @@ class _Loading:
             tests=frame.tests,
             warnings=ordered(self._diagnostics),
             paths=self._paths,
-            secrets=secrets,
+            secrets=secrets - tenants(self._root) | self._expansion.secrets,
             extensions=frame.extensions,
             service=frame.service,
             _recorded={self._path.absolute(), *self._expansion.files},
@@ -200,11 +198,7 @@ class _Loading:
     @cached_property
     def _written(self) -> set[str]:
         """Secrets that stand in the file itself, as far as their keys tell."""
-        return {
-            scalar.value
-            for loc, scalar in nodes.scalars(self._root)
-            if isinstance(scalar.value, str) and any(step == "headers" or is_secret(str(step)) for step in loc)
-        }
+        return {text for loc, text in nodes.texts(self._root) if is_guarded(loc)} - tenants(self._root)
 
 
 def _secrets(value: Any) -> Iterator[str]:

@@ -196,3 +196,8 @@ def scalars(node: Node) -> Iterator[tuple[Loc, Scalar]]:
             stack += [((*loc, key), item.node) for key, item in reversed(node.entries.items())]
         else:
             stack += [((*loc, index), item.node) for index, item in reversed(list(enumerate(node.items)))]
+
+
+def texts(node: Node) -> Iterator[tuple[Loc, str]]:
+    """Every scalar that is a text, with the first path to it."""
+    return ((loc, scalar.value) for loc, scalar in scalars(node) if isinstance(scalar.value, str))

@@ -188,3 +188,26 @@ def test_a_credential_in_place_of_its_file_is_not_shown(name: str, shown: str) -
 )
 def test_a_value_inside_a_key_is_not_shown(key: str, shown: str) -> None:
     assert dotted(("headers", key)) == shown
+
+
+@pytest.mark.parametrize(
+    ("headers", "shown"),
+    [
+        ({"x-tenant": "tidewatch"}, ["tidewatch-labs"]),
+        ({"x-tenant": "tidewatch-labs"}, ["tidewatch-labs"]),
+        ({"x-api-key": "tidewatch"}, ["***"]),
+        ({"authorization": "tidewatch"}, ["***"]),
+    ],
+)
+def test_a_tenant_in_a_header_hides_no_organization(tmp_path: Path, headers: Any, shown: list[str]) -> None:
+    """Neither here nor in the log, whose mask learns the same; in the header itself it is hidden."""
+    whole = with_parts(headers=headers)
+    del whole["receivers"]["github"]["organization"]
+    whole["receivers"]["github"]["organizations"] = ["tidewatch-labs"]
+    path = tmp_path / "pipelines.yaml"
+    path.write_text(yaml.safe_dump(whole))
+    loaded = load(path, registry.find, {}, tmp_path, names=registry.names)
+    told = effective(loaded)
+    assert told["receivers"]["github"]["organizations"] == shown
+    assert set(told["exporters"]["otlp"]["headers"].values()) == {"***"}
+    assert bool(loaded.secrets & set(headers.values())) == (shown == ["***"])
