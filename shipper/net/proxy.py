@@ -2,9 +2,12 @@
 
 import ipaddress
 import os
-from typing import NamedTuple
+import re
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
+
+_BLANK: Final = re.compile(r"[\x00-\x20\x7f]")
 
 
 class Proxy(NamedTuple):
@@ -19,6 +22,24 @@ class Proxy(NamedTuple):
         if self.source == "proxy_url":
             return "check proxy_url"
         return f"check the variable {self.source}, or name {host} in NO_PROXY"
+
+
+def proxy_address(text: str) -> str:
+    """The address of a proxy, as it was written.
+
+    Raises:
+        ValueError: it is none; the message says what to write.
+    """
+    try:
+        parts = urlsplit(text)
+        good = bool(parts.hostname) and parts.port != 0 and not _BLANK.search(text)
+    except ValueError:
+        good = False
+    if not good:
+        raise ValueError(
+            "its host or port is wrong; write http://HOST:PORT, such as http://proxy.example.com:3128"
+        )
+    return text
 
 
 def is_loopback(host: str) -> bool:

@@ -99,6 +99,11 @@ def test_what_is_no_slug_is_refused(text):
         ({"streams": {"audit_log": {"include": "everything"}}}, "'web', 'git' or 'all'"),
         ({"streams": {"code_scanning": {"states": ["closed"]}}}, "'open', 'dismissed' or 'fixed'"),
         ({"api_version": "v3"}, "String should match pattern"),
+        ({"proxy_url": "proxy:3128"}, "String should match pattern"),
+        ({"proxy_url": "http://me:pw@proxy:abc"}, "its host or port is wrong"),
+        ({"proxy_url": "http://proxy:0"}, "its host or port is wrong"),
+        ({"proxy_url": "http://pro xy:3128"}, "its host or port is wrong"),
+        ({"proxy_url": "http://:3128"}, "its host or port is wrong"),
     ],
 )
 def test_a_configuration_that_cannot_be_meant_is_refused(changes, said):
@@ -122,6 +127,13 @@ def test_absent_streams_have_their_defaults_and_each_may_be_off():
     assert changed.audit_log is False
     assert changed.secret_scanning.states == ["open", "resolved"]
     assert changed.dependabot.states == ["open", "dismissed", "fixed", "auto_dismissed"]
+
+
+def test_a_variable_switches_streams():
+    """`code_scanning: ${env:SCAN}`: what is expanded is a text."""
+    streams = config(streams={"code_scanning": "false", "dependabot": "true"}).streams
+    assert streams.code_scanning is False
+    assert streams.dependabot.states == ["open", "dismissed", "fixed", "auto_dismissed"]
 
 
 def test_an_empty_body_of_a_stream_is_its_default_and_switches_none_on():

@@ -12,6 +12,7 @@ from shipper.core.batch import BodyKind
 from shipper.core.component import ConfigModel, Paths
 from shipper.core.errors import Problem
 from shipper.core.units import Duration
+from shipper.net.proxy import proxy_address
 from shipper.net.tls import TLSConfig, check_effect, check_tls
 from shipper.receivers.github.addresses import CLOUD, api_address, slug_of
 from shipper.wire.text import file_name
@@ -140,10 +141,13 @@ class StreamsConfig(ConfigModel):
     @field_validator("*", mode="before")
     @classmethod
     def _switch(cls, value: Any, info: ValidationInfo) -> Any:
-        """`true` switches a stream on; an empty body is what its absence is, so it never switches one on."""
+        """`true` switches a stream on; an empty body is what its absence is, so it never switches one on.
+
+        A variable holds these words as texts.
+        """
         if value is None:
             return cls.model_fields[info.field_name or ""].default
-        return {} if value is True else value
+        return {} if value in (True, "true") else False if value == "false" else value
 
 
 class Config(ConfigModel):
@@ -173,6 +177,11 @@ class Config(ConfigModel):
     """What is polled."""
     body: BodyKind = "map"
     """How events travel in OTLP: `map`, a field each, or `json`, one string (cheaper)."""
+
+    @field_validator("proxy_url")
+    @classmethod
+    def _reachable(cls, value: str | None) -> str | None:
+        return proxy_address(value) if value else None
 
     @field_validator("base_url")
     @classmethod
