@@ -1,7 +1,8 @@
 """The `shipper` command. A subcommand's module is imported when it is called, so that `run` imports little."""
 
+import errno
 import importlib
-from typing import Final, cast
+from typing import Any, Final, cast
 
 import click
 from click.shell_completion import CompletionItem
@@ -31,6 +32,9 @@ COMMANDS: Final[dict[str, str]] = {
     "k8s": "Run beside a workload in Kubernetes.",
 }
 
+#: What a device says that takes no more.
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 _EPILOG: Final = """\b
 Start with:
   shipper init                                      # writes pipelines.yaml
@@ -42,6 +46,15 @@ Completion of commands in bash (zsh, fish):
 
 class _Lazy(click.Group):
     """A group that imports a subcommand only when it is used: listing and completing them take no time."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a subcommand; a device that takes no more of what it prints is said in one line."""
+        try:
+            return super().invoke(ctx)
+        except OSError as error:
+            if error.filename or error.errno not in _FULL:
+                raise
+            raise click.ClickException(f"can't write the output: {error.strerror}; make room for it") from error
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in COMMANDS:

@@ -159,6 +159,7 @@ def test_config_fills_in_defaults_and_masks_secrets() -> None:
     shown = yaml.safe_load(result.stdout)
     assert shown["receivers"]["github"]["auth"]["token"] == "***"
     assert shown["receivers"]["github"]["poll_interval"] == "5m"
+    assert shown["receivers"]["github"]["organizations"] == ["acme"]
     assert shown["exporters"]["otlphttp"]["headers"] == {"authorization": "***", "x-tenant": "***"}
     assert shown["exporters"]["otlphttp"]["batch"]["max_bytes"] == "4MiB"
     assert shown["service"]["admin"] == {"endpoint": "127.0.0.1:13133"}
@@ -301,3 +302,15 @@ def test_colours_are_for_terminals_only() -> None:
         process.wait()
     os.close(ours)
     assert b"\033[31;1merror[" in shown
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_device_is_said_in_one_line() -> None:
+    """What is printed to it is lost; no traceback tells so."""
+    command = [sys.executable, "-m", "shipper", "schema", "--builtin"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "Error: can't write the output: No space left on device; make room for it\n",
+    )
