@@ -26,7 +26,8 @@ def problem(model: type[BaseModel], root: nodes.Node, error: Mismatch) -> Proble
         return _unknown_key(model, error)
     code, message = _said(model, node, error)
     empty = _holds_nothing(node)
-    whole = not isinstance(node, nodes.Scalar) and code != "wrong-type" and not code.startswith("bad-")
+    inside = code in ("wrong-type", "unknown-value") or code.startswith("bad-")
+    whole = not isinstance(node, nodes.Scalar) and not inside
     return Problem(error.loc, code, message, at_key=empty or whole)
 
 

@@ -147,6 +147,10 @@ def test_a_null_body_switches_on_what_is_off_by_default(load_text: Load) -> None
         ("page: 1.5", "5:11 error[wrong-type] receivers.source.page: expected a whole number, found a number"),
         ("page: true", "5:11 error[wrong-type] receivers.source.page: expected a number, found true or false"),
         ("page: 0", "5:11 error[out-of-range] receivers.source.page: must be at least 1"),
+        (
+            "audit_log: {include: [all]}",
+            "5:26 error[unknown-value] receivers.source.audit_log.include: expected web, git or all, found a list",
+        ),
         ("page: [1]", "5:11 error[wrong-type] receivers.source.page: expected a whole number, found a list"),
         (
             "organizations: x",

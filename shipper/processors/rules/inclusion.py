@@ -3,6 +3,8 @@
 Texts with wildcards are compared as patterns: a star of the one must fall to a star of the other.
 """
 
+from functools import lru_cache
+
 from shipper.processors.rules.matchers import AnyOf, Comparison, Glob, Literals, Matcher, Network, Regex
 from shipper.processors.rules.text import Part, Text, Wildcard
 
@@ -48,10 +50,15 @@ def _within(one: Text, other: Text) -> bool:
     if other.cased:
         return one.cased and _covers(_symbols(other.parts), _symbols(one.parts))
     if not one.cased:
-        return _covers(_symbols(other.replace(str.lower).parts), _symbols(one.replace(str.lower).parts))
+        return _covers(_small(other), _small(one))
     # In capitals, a character may be two in small letters, or another one by what stands beside it.
     plain = all(part.isascii() for part in one.parts if isinstance(part, str)) and Wildcard.ONE not in one.parts
-    return plain and _covers(_symbols(other.replace(str.lower).parts), _symbols(one.replace(str.lower).parts))
+    return plain and _covers(_small(other), _small(one))
+
+
+@lru_cache(1024)
+def _small(text: Text) -> list[Part]:
+    return _symbols(text.replace(str.lower).parts)
 
 
 def _symbols(parts: tuple[Part, ...]) -> list[Part]:
@@ -65,6 +72,8 @@ def _covers(pattern: list[Part], subject: list[Part]) -> bool:
     """
     reached = [True] + [False] * len(subject)
     for wanted in pattern:
+        if True not in reached:
+            return False
         row = [wanted is Wildcard.MANY and reached[0]]
         for place, symbol in enumerate(subject):
             if wanted is Wildcard.MANY:
