@@ -155,6 +155,12 @@ MATCH = ("rules", 0, "match")
             "log.record.uid is the shipper's own",
         ),
         (
+            {"rules": [GOOD | {"set": {"": "x"}}]},
+            ("rules", 0, "set", ""),
+            "bad-value",
+            "an attribute needs a name",
+        ),
+        (
             {"use": ["github-defaults"]},
             ("use", 0),
             "unknown-set",

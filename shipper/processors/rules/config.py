@@ -185,5 +185,7 @@ def _contradictions(config: RuleConfig, loc: Loc) -> Iterator[Problem]:
     if config.attributes and config.drop:
         yield Problem((*loc, "set"), "set-and-drop", "a dropped record has no attributes to set", at_key=True)
     for name in config.attributes:
+        if not name:
+            yield Problem((*loc, "set", name), "bad-value", "an attribute needs a name", at_key=True)
         if name in (UID, "severity") or name.startswith("shipper."):
             yield Problem((*loc, "set", name), "reserved-attribute", f"{name} is the shipper's own", at_key=True)
