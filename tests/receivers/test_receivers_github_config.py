@@ -136,6 +136,11 @@ def test_a_variable_switches_streams():
     assert streams.dependabot.states == ["open", "dismissed", "fixed", "auto_dismissed"]
 
 
+def test_a_number_switches_no_stream():
+    with pytest.raises(ValidationError):
+        config(streams={"code_scanning": 1})
+
+
 def test_an_empty_body_of_a_stream_is_its_default_and_switches_none_on():
     """`null` is what absence is: `secret_scanning:` with nothing behind it does not begin to poll secrets."""
     named = ("audit_log", "code_scanning", "secret_scanning", "dependabot")

@@ -147,7 +147,9 @@ class StreamsConfig(ConfigModel):
         """
         if value is None:
             return cls.model_fields[info.field_name or ""].default
-        return {} if value in (True, "true") else False if value == "false" else value
+        if value is True or value == "true":
+            return {}
+        return False if value == "false" else value
 
 
 class Config(ConfigModel):
