@@ -78,6 +78,8 @@ class Delivery:
         context.health.starting(context.id)
         for name in ("otelcol_exporter_sent_log_records", "otelcol_exporter_send_failed_log_records"):
             context.meter.count(name, 0, exporter=context.id)
+        pipeline = pipeline_of(self.cursor.log)
+        context.meter.count("shipper_dead_letter_log_records", 0, pipeline=pipeline, component=context.id)
         context.meter.watch(
             "otelcol_exporter_queue_size", lambda: _waiting(journal, context.id), exporter=context.id
         )

@@ -52,6 +52,8 @@ class SqliteJournal:
     def __init__(self, path: Path | None, limits: Limits, clock: Clock, meter: Meter, health: Health) -> None:
         self._keeper = Keeper(path, clock, meter)
         self._max_size = limits.max_size
+        self._meter = meter
+        meter.count("shipper_journal_damaged", 0)
         self._health = health
         self._shown: str | None = None
         self._waiters: list[_Waiter] = []
@@ -70,6 +72,8 @@ class SqliteJournal:
         except BaseException:
             await self.close()
             raise
+        self._meter.watch("shipper_journal_bytes", lambda: self.usage().bytes)
+        self._meter.watch("shipper_journal_capacity_bytes", lambda: self._max_size)
 
     async def append(
         self,
@@ -173,6 +177,8 @@ class SqliteJournal:
 
     async def close(self) -> None:
         """Finish what is under way and let go of the storage."""
+        for name in ("shipper_journal_bytes", "shipper_journal_capacity_bytes"):
+            self._meter.forget(name)
         await self._worker.stop(self._finish)
 
     def _finish(self) -> None:

@@ -85,6 +85,9 @@ class Intake:
         self._meter = meter
         for name in ("otelcol_receiver_accepted_log_records", "otelcol_receiver_refused_log_records"):
             meter.count(name, 0, receiver=receiver)
+        for pipeline in pipelines:
+            for name, _ in pipeline.processors:
+                meter.count("shipper_dead_letter_log_records", 0, pipeline=pipeline.id, component=name)
 
     async def emit(self, batch: Batch) -> None:
         """Store the batch for every pipeline, with its state, or raise and store nothing of it."""

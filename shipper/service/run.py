@@ -73,6 +73,8 @@ class Service:
         self._mask = mask
         self._clock = SystemClock()
         self._meter = Meter()
+        for result in ("ok", "refused"):
+            self._meter.count("shipper_config_reloads", 0, result=result)
         self._health = Health(self._clock)
         self._taps = Taps(self._clock)
         self._listeners = Listeners(self._meter)
