@@ -1,6 +1,5 @@
 """A receiver before a simulated GitHub, in time that passes only where somebody lets it."""
 
-from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -49,6 +48,12 @@ class Trial:
                 self.context.clock.ms += 300_000
             for source in self.sources:
                 await source.poll()
+
+    def happen(self, count: int, action: str = "repo.create", **more: Any) -> list[str]:
+        """Let events happen, a second apart, ending now; their ids."""
+        now = self.sim.now()
+        made = [self.sim.happen(action, at=now - (count - n) * 1000, **more) for n in range(count)]
+        return [event["_document_id"] for event in made]
 
     @property
     def uids(self) -> list[str]:
@@ -102,10 +107,3 @@ async def trial(clock, tmp_path):
             return Trial(sim, made, stack)
 
         yield make
-
-
-def happen(trial: Trial, count: int, action: str = "repo.create", **more: Any) -> Iterable[str]:
-    """Let events happen, a second apart, ending now; their ids."""
-    now = trial.sim.now()
-    made = [trial.sim.happen(action, at=now - (count - n) * 1000, **more) for n in range(count)]
-    return [event["_document_id"] for event in made]

@@ -6,7 +6,6 @@ from random import Random
 from urllib.parse import urlsplit
 
 import pytest
-from conftest import happen
 from github_model import BASE, START, Crash, FakeIntake, ModelGitHub, Row, VirtualClock, context
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -170,11 +169,11 @@ async def test_an_enterprise_that_is_read_later_takes_only_what_is_its_own(trial
     monkeypatch.setattr(remembered, "KEEP", 0)
     t = await (await trial()).start(enterprise="acme")
     organization, enterprise = t.sources
-    ids = list(happen(t, 300))
+    ids = t.happen(300)
     for _ in range(3):
         await organization.poll()
         t.context.clock.ms += 3_600_000
-        ids += happen(t, 1)
+        ids += t.happen(1)
     await organization.poll()
     assert not any(remembered.digest(one) in organization.listings[0].ledger.remembered for one in ids[:300])
     await enterprise.poll()
@@ -189,8 +188,8 @@ async def test_an_organization_and_an_enterprise_of_the_same_name_are_two(trial)
     t = await (await trial(organizations=("acme", "tidewatch"), enterprise="acme")).start(
         organizations=["acme"], enterprise="acme"
     )
-    happen(t, 3, organization="acme")
-    happen(t, 2, organization="tidewatch")
+    t.happen(3, organization="acme")
+    t.happen(2, organization="tidewatch")
     await t.poll(2)
     assert len(t.uids) == len(set(t.uids)) == 5
     assert set(t.intake.checkpoints) == {"github/acme/audit_log", "github/enterprises/acme/audit_log"}

@@ -3,7 +3,6 @@
 import json
 
 import pytest
-from conftest import happen
 from github_model import START, FakeIntake, ModelGitHub, Row, VirtualClock, audit_log, context
 
 from shipper.core.component import Context, Paths
@@ -17,7 +16,7 @@ SERVER = {"server_version": "3.14", "rate_limits": False}
 async def test_links_that_rewrite_the_phrase_are_followed_as_they_are(trial):
     """GitHub may write the times of a phrase in its own way, and numbers for names."""
     t = await (await trial(rewritten_phrase=True)).start()
-    ids = list(happen(t, 257))
+    ids = t.happen(257)
     await t.poll()
     assert t.uids == ids
     assert [seen.path.split("/")[1] for seen in t.sim.requests] == ["orgs", "organizations", "organizations"]
@@ -25,7 +24,7 @@ async def test_links_that_rewrite_the_phrase_are_followed_as_they_are(trial):
 
 async def test_the_announced_limit_of_15_a_minute_is_sat_out(trial, clock):
     t = await (await trial(audit_log_per_minute=15)).start()
-    ids = list(happen(t, 2000))
+    ids = t.happen(2000)
     await t.poll()
     assert t.uids == ids
     assert t.statuses() == [200] * 15 + [403] + [200] * 5
@@ -86,7 +85,7 @@ async def probed(trial):
             Paths(t.context.paths.working, t.context.paths.config),
         )
         receiver = GitHub(Config.model_validate(settings | (config or {})), made)
-        happen(t, 3)
+        t.happen(3)
         return {each.name: (each.verdict, each.seen, each.remedy) for each in await receiver.probe()}
 
     return probed

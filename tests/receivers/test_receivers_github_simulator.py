@@ -4,7 +4,6 @@ import json
 import logging
 
 import pytest
-from conftest import happen
 
 from shipper.core.errors import Unavailable
 from shipper.simulator import Rule, Token
@@ -16,7 +15,7 @@ LOG = "/audit-log"
 @pytest.mark.parametrize("server", [{}, ENTERPRISE_SERVER], ids=["cursors", "numbers"])
 async def test_a_backlog_of_257_events_costs_three_pages_and_at_most_three_more(trial, server):
     t = await (await trial(**server)).start()
-    ids = list(happen(t, 257))
+    ids = t.happen(257)
     await t.poll()
     assert t.uids == ids
     assert len(t.sim.requests) <= 6
@@ -41,7 +40,7 @@ async def test_the_first_request_is_the_documented_one(trial):
 
 async def test_records_say_where_they_come_from(trial):
     t = await (await trial()).start(body="json")
-    happen(t, 1)
+    t.happen(1)
     await t.poll()
     (batch,) = t.intake.batches
     assert batch.resource == {
@@ -81,7 +80,7 @@ async def test_a_busy_organization_is_taken_whole_and_once(trial, server):
 async def test_a_fault_that_passes_costs_nothing(trial, fault, number):
     """On the first page or a later one: asked again, nothing lost, nothing doubled."""
     t = await (await trial(f"audit_log:{fault}#{number}")).start()
-    ids = list(happen(t, 250))
+    ids = t.happen(250)
     await t.poll()
     assert t.uids == ids
     assert t.errors == {}
@@ -89,11 +88,11 @@ async def test_a_fault_that_passes_costs_nothing(trial, fault, number):
 
 async def test_a_fault_that_lasts_moves_no_checkpoint(trial):
     t = await (await trial()).start()
-    happen(t, 10)
+    t.happen(10)
     await t.poll()
     before = dict(t.intake.checkpoints)
     t.sim.faults.add("audit_log:truncated")
-    happen(t, 10)
+    t.happen(10)
     with pytest.raises(Unavailable, match="JSON that is cut short or broken"):
         await t.poll()
     assert t.intake.checkpoints == before
@@ -118,7 +117,7 @@ async def test_a_limit_is_waited_for_as_long_as_github_says(trial, clock, fault,
 )
 async def test_an_odd_event_harms_neither_itself_nor_its_neighbours(trial, fault):
     t = await (await trial(f"audit_log:{fault}")).start()
-    ids = list(happen(t, 20))
+    ids = t.happen(20)
     await t.poll(3)
     assert len(t.uids) == len(set(t.uids))
     assert len(set(ids) - set(t.uids)) <= (1 if fault == "deep" else 0)
@@ -127,7 +126,7 @@ async def test_an_odd_event_harms_neither_itself_nor_its_neighbours(trial, fault
 
 async def test_a_field_that_nests_deeply_is_kept_as_its_text_and_hides_no_other(trial):
     t = await (await trial("audit_log:deep=5000")).start()
-    happen(t, 3)
+    t.happen(3)
     await t.poll()
     assert all(record.event_name != "github.audit_log.unknown" for record in t.intake.records)
     deep = [value for record in t.intake.records for value in record.body.values() if len(str(value)) > 5000]
@@ -137,7 +136,7 @@ async def test_a_field_that_nests_deeply_is_kept_as_its_text_and_hides_no_other(
 
 async def test_a_next_page_on_another_host_is_not_asked_but_the_page_is_kept(trial):
     t = await (await trial("audit_log:link-other-host")).start()
-    happen(t, 250)
+    t.happen(250)
     for _ in range(3):
         with pytest.raises(
             Unavailable, match=r"on another host, which is not asked \(elsewhere.example\)"
@@ -179,7 +178,7 @@ async def test_an_organization_that_refuses_says_why_and_holds_nobody_else(trial
 
 async def test_an_old_enterprise_server_is_asked_without_include_and_says_so_once(trial, caplog):
     t = await (await trial(include_supported=False, **ENTERPRISE_SERVER)).start()
-    ids = list(happen(t, 3))
+    ids = t.happen(3)
     await t.poll(3)
     assert t.uids == ids
     assert t.statuses() == [404, 200, 200, 200]
@@ -196,7 +195,7 @@ async def test_a_404_for_another_reason_is_no_reason_to_leave_git_events_out(tri
 
 async def test_a_server_without_limits_dates_or_order_works(trial):
     t = await (await trial(rate_limits=False)).start()
-    ids = list(happen(t, 120))
+    ids = t.happen(120)
     await t.poll()
     assert t.uids == ids
 
@@ -204,7 +203,7 @@ async def test_a_server_without_limits_dates_or_order_works(trial):
 async def test_fewer_calls_than_the_minimum_are_left_to_others(trial, clock):
     """With 99 calls left the receiver waits for the next window; that is no failure."""
     t = await (await trial()).start()
-    happen(t, 250)
+    t.happen(250)
     t.sim.spend("ghp_trial", "audit_log", 1650)
     started = clock.ms
     await t.poll()
@@ -270,7 +269,7 @@ async def test_a_503_of_alerts_is_retried_and_switches_nothing_off(trial):
 
 async def test_the_enterprise_is_polled_beside_its_organizations(trial):
     t = await (await trial(enterprise="acme")).start(enterprise="acme", organizations=[])
-    happen(t, 3)
+    t.happen(3)
     await t.poll()
     assert [seen.path for seen in t.sim.requests] == ["/enterprises/acme/audit-log"]
     assert len(t.uids) == 3
