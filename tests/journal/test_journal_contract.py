@@ -4,6 +4,7 @@ import asyncio
 import errno
 import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -271,6 +272,17 @@ async def test_another_process_can_ask_for_a_retry(bench: Bench):
     await journal._worker.run(journal._upkeep.turn)
     assert await drain(journal) == ["v"]
     assert journal.usage().dead_letters == 0
+
+
+async def test_a_request_that_rotted_stops_nobody(bench: Bench):
+    journal = await bench.open()
+    await journal.open(OTLP)
+    await journal.append([], None, [DeadLetter("logs", "schema", "v", "no", "", 1, 7, entry("v").payload)])
+    with closing(sqlite3.connect(bench.path)) as db, db:
+        db.execute("INSERT INTO requests(numbers) VALUES('[1,')")
+    request_retry(bench.path, [1])
+    await journal.retain([OTLP])
+    assert await drain(journal) == ["v"]
 
 
 async def test_a_log_may_have_any_name(bench: Bench):
