@@ -17,6 +17,7 @@ from shipper.cli.terminal import safe, safe_json
 from shipper.cli.times import moment
 from shipper.config import Loaded
 from shipper.core.errors import ShipperError
+from shipper.core.journal import is_retry
 from shipper.core.units import format_duration
 from shipper.journal import inspection
 from shipper.service.storage import storage_path
@@ -79,7 +80,7 @@ def _tell(found: dict[str, Any]) -> None:
         click.echo(f"  {safe(each['source'])}: committed {each['committed']}{behind}")
     click.echo("queues")
     for each in found["queues"]:
-        if "/retry/" in each["log"] and not each["waiting"]:
+        if is_retry(each["log"]) and not each["waiting"]:
             continue
         idle = "" if each["active"] else " (not configured any more)"
         click.echo(f"  {safe(each['log'])} => {safe(each['exporter'])}: {each['waiting']} waiting{idle}")

@@ -17,6 +17,7 @@ from shipper.cli.admin import address, get, url_option
 from shipper.cli.options import config_option
 from shipper.cli.terminal import safe, safe_json
 from shipper.cli.times import duration
+from shipper.core.journal import is_retry
 
 #: Rules that are shown, the most frequent ones.
 _RULES = 12
@@ -91,7 +92,7 @@ def _tables(found: dict[str, Any], rates: Mapping[tuple[str, str], float]) -> It
         (
             (each["exporter"], each["log"], each["sent"], rate, each["waiting"], each["failed"])
             for each in found.get("exporters", ())
-            if each["waiting"] or "/retry/" not in each["log"]
+            if each["waiting"] or not is_retry(each["log"])
             for rate in [_rate(rates, "exporter", each["exporter"])]
         ),
     )
