@@ -11,21 +11,20 @@ from shipper.config.reading import Composer
 #: Bytes of the largest file that is read.
 MAX_FILE: Final = 16 * 2**20
 
-_ABSENT: Final = {"configuration": "; `shipper init` writes one, `-c FILE` names another"}
 
-
-def read(path: Path, what: str, tell: Callable[[Fault], None]) -> Node | None:
+def read(path: Path, what: str, tell: Callable[[Fault], None], cure: str = "") -> Node | None:
     """What a file holds, without the keys that start with `x-`; None: nothing.
 
     Args:
         path: the file.
         what: how messages call it, such as `configuration`.
         tell: called with each fault that does not keep from reading on.
+        cure: what to do where there is no such file.
 
     Raises:
         Malformed: it can't be read, or is no YAML.
     """
-    composer = Composer(_text(path, what))
+    composer = Composer(_text(path, what, cure))
     root = composer.compose()
     for fault in composer.faults:
         tell(fault)
@@ -40,14 +39,14 @@ def unusable(code: str, message: str) -> Malformed:
     return Malformed(Fault(START, code, (), message))
 
 
-def _text(path: Path, what: str) -> str:
+def _text(path: Path, what: str, cure: str) -> str:
     try:
         with path.open("rb") as opened:
             content = opened.read(MAX_FILE + 1)
     except OSError as error:
         reason = (error.strerror or "it is not readable").lower()
-        cure = _ABSENT.get(what, "") if isinstance(error, FileNotFoundError) else ""
-        raise unusable("unreadable-file", f"the {what} can't be read: {reason}{cure}") from None
+        advice = f"; {cure}" if cure and isinstance(error, FileNotFoundError) else ""
+        raise unusable("unreadable-file", f"the {what} can't be read: {reason}{advice}") from None
     if len(content) > MAX_FILE:
         raise unusable("yaml-too-large", f"the {what} holds more than 16 MiB")
     try:

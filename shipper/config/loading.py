@@ -97,7 +97,7 @@ class _Loading:
             tests=frame.tests,
             warnings=ordered(self._diagnostics),
             paths=self._paths,
-            secrets=secrets - tenants(self._root) | self._expansion.secrets,
+            secrets=secrets - self._tenants | self._expansion.secrets,
             extensions=frame.extensions,
             service=frame.service,
             _recorded={self._path.absolute(), *self._expansion.files},
@@ -106,7 +106,8 @@ class _Loading:
     # The file
 
     def _read(self) -> None:
-        root = files.read(self._path, "configuration", self._fault)
+        cure = "`shipper init` writes one, `-c FILE` names another"
+        root = files.read(self._path, "configuration", self._fault, cure)
         if root is None or (isinstance(root, nodes.Scalar) and root.value is None):
             raise files.unusable("yaml-empty", "the file holds nothing; `shipper init` writes one to start from")
         if not isinstance(root, nodes.Mapping):
@@ -198,7 +199,11 @@ class _Loading:
     @cached_property
     def _written(self) -> set[str]:
         """Secrets that stand in the file itself, as far as their keys tell."""
-        return {text for loc, text in nodes.texts(self._root) if is_guarded(loc)} - tenants(self._root)
+        return {text for loc, text in nodes.texts(self._root) if is_guarded(loc)} - self._tenants
+
+    @cached_property
+    def _tenants(self) -> set[str]:
+        return tenants(self._root)
 
 
 def _secrets(value: Any) -> Iterator[str]:
