@@ -8,9 +8,8 @@ from typing import Final
 import yaml
 
 _TEMPLATES: Final = resources.files("shipper.service.deploy") / "templates"
-_METRICS: Final = "127.0.0.1:8888"
-#: Instead, with a Collector on the same machine: it has that port for its own metrics.
-_BESIDE_COLLECTOR: Final = {"collector": "127.0.0.1:8889", "splunk": "127.0.0.1:8889"}
+#: Backends that are a Collector on the same machine, which has port 8888 for its own metrics.
+_COLLECTORS: Final = ("collector", "splunk")
 _ORGANIZATION: Final = '"${env:GITHUB_ORG}"'
 
 
@@ -31,7 +30,7 @@ def configuration(source: str, backend: str, organizations: Sequence[str] = ()) 
     head, exporters = _part(f"backend-{backend}").split("\n\n", 1)
     receivers = _part(f"source-{source}")
     service = _part("service").replace("RECEIVERS", _ids(receivers)).replace("EXPORTERS", _ids(exporters))
-    service = service.replace(_METRICS, _BESIDE_COLLECTOR.get(backend, _METRICS))
+    service = service.replace("METRICS_PORT", "8889" if backend in _COLLECTORS else "8888")
     if organizations:
         receivers = receivers.replace(_ORGANIZATION, ", ".join(organizations))
     title = f"# From {source.title()} to {backend}; made by `shipper init --source {source} --backend {backend}`."
