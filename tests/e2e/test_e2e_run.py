@@ -263,9 +263,7 @@ async def test_signals_that_come_while_the_program_ends_do_not_decide_its_exit_c
     while process.returncode is None:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             with suppress(ProcessLookupError):
-                os.kill(
-                    process.pid, number
-                )  # send_signal would first ask how it ended, and take that from asyncio
+                os.kill(process.pid, number)  # `send_signal` would take its end from asyncio
         await asyncio.sleep(0.001)
     assert last_words((await words)[1])["waiting"] == 10
     assert process.returncode == 75

@@ -135,7 +135,7 @@ def _limit(answer: Answer, message: str, now: int, limits_met: int) -> Limited |
     if after is not None:
         return Limited(after, _exhausted(headers) if used_up else _SECONDARY_REASON, everything=not used_up)
     wait = until_reset(headers, now) if used_up else None
-    if wait is not None and (wait > _PAST or not limits_met):  # a window that ended and is no end tells nothing
+    if wait is not None and (wait > _PAST or not limits_met):  # a reset in the past is believed once
         return Limited(wait, _exhausted(headers), everything=False)
     words = message.lower()
     if answer.status == 429 or used_up or "rate limit" in words or "abuse detection" in words:

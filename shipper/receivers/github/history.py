@@ -168,9 +168,9 @@ class _Place:
 class Unused(Intake):
     """Takes nothing: listing the past stores nothing by itself."""
 
-    async def emit(self, batch: Batch) -> None:
+    async def emit(self, batch: Batch) -> None:  # noqa: ARG002 - it must not be asked
         """Never asked."""
-        raise NotImplementedError
+        raise AssertionError("what is only listed is not stored")
 
     async def checkpoint(self, source: str) -> bytes | None:  # noqa: ARG002 - nothing is known
         """Nothing."""
