@@ -3,7 +3,8 @@
 import json
 import logging
 import sqlite3
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
+from typing import Final
 
 from shipper.core.journal import DeadLetter, Entry, retry_log
 from shipper.journal.schema import seal
@@ -12,31 +13,37 @@ from shipper.journal.store import Store
 
 log = logging.getLogger(__name__)
 
+_SELECT: Final = (
+    "SELECT id, pipeline, component, exporter, uid, reason, answer, attempts, time, payload, sum"
+    " FROM dead_letters WHERE "
+)
+_STEP: Final = 100
+"""Dead letters that one transaction takes along: they are in memory together."""
+
 
 def after(db: sqlite3.Connection, number: int, pipeline: str | None, limit: int) -> list[DeadLetter]:
     """The next dead letters behind a number, oldest first."""
-    rows = db.execute(
-        "SELECT id, pipeline, component, exporter, uid, reason, answer, attempts, time, payload, sum"
-        " FROM dead_letters WHERE id > ?1 AND (?2 IS NULL OR pipeline = ?2) ORDER BY id LIMIT ?3",
-        (number, pipeline, limit),
-    ).fetchall()
-    return [_letter(row) for row in rows]
+    condition = "id > ?1 AND (?2 IS NULL OR pipeline = ?2) ORDER BY id LIMIT ?3"
+    return [_letter(row) for row in db.execute(_SELECT + condition, (number, pipeline, limit)).fetchall()]
 
 
 def retry(store: Store, numbers: Collection[int]) -> int:
     """Append dead letters again, for the exporter that refused them or, after a processor, for all of them.
 
-    One whose exporter the configuration no longer has stays a dead letter.
+    One whose exporter the configuration no longer has stays a dead letter. A crash leaves those that were not
+    reached: asking for all of them again is right.
     """
-    chosen = _chosen(store.db, numbers)
-    able = [letter for letter in chosen if _has_reader(store, target(letter))]
-    if len(able) < len(chosen):
-        log.warning(
-            "%d dead letters stay: their pipeline or exporter is not configured any more", len(chosen) - len(able)
-        )
-    entries = [Entry(target(letter), letter.payload, 1) for letter in able]
-    store.replace_letters(able, entries)
-    return len(able)
+    wanted = sorted(set(numbers))
+    retried = stay = 0
+    for start in range(0, len(wanted), _STEP):
+        chosen = _chosen(store.db, wanted[start : start + _STEP])
+        able = [letter for letter in chosen if _has_reader(store, target(letter))]
+        store.replace_letters(able, [Entry(target(letter), letter.payload, 1) for letter in able])
+        retried += len(able)
+        stay += len(chosen) - len(able)
+    if stay:
+        log.warning("%d dead letters stay: their pipeline or exporter is not configured any more", stay)
+    return retried
 
 
 def target(letter: DeadLetter) -> str:
@@ -52,23 +59,28 @@ def request(db: sqlite3.Connection, numbers: Collection[int]) -> None:
 def take_requests(store: Store) -> None:
     """Do what other processes asked for."""
     for number, numbers in store.db.execute("SELECT id, numbers FROM requests ORDER BY id").fetchall():
-        try:
-            wanted = json.loads(numbers)
-        except ValueError:  # these rows have no checksum
+        wanted = _numbers(numbers)
+        if wanted is None:
             log.warning("a request to retry dead letters can't be read; ask again", extra={"request": number})
-            wanted = ()
-        retry(store, wanted)
+        else:
+            retry(store, wanted)
         with store.transaction():
             store.db.execute("DELETE FROM requests WHERE id=?", (number,))
 
 
-def _chosen(db: sqlite3.Connection, numbers: Collection[int]) -> list[DeadLetter]:
-    found = [after(db, number - 1, None, 1) for number in sorted(set(numbers))]
-    return [
-        letters[0]
-        for letters, number in zip(found, sorted(set(numbers)), strict=True)
-        if letters and letters[0].id == number
-    ]
+def _numbers(text: object) -> list[int] | None:
+    """The numbers of a request, None where its row, which has no checksum, rotted."""
+    try:
+        found = json.loads(text) if isinstance(text, (str, bytes)) else None
+    except (ValueError, RecursionError):
+        return None
+    good = isinstance(found, list) and all(type(each) is int and 0 <= each < 2**63 for each in found)
+    return found if good else None
+
+
+def _chosen(db: sqlite3.Connection, numbers: Sequence[int]) -> list[DeadLetter]:
+    condition = f"id IN ({','.join('?' * len(numbers))}) ORDER BY id"
+    return [_letter(row) for row in db.execute(_SELECT + condition, numbers).fetchall()]
 
 
 def _has_reader(store: Store, name: str) -> bool:

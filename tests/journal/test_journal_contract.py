@@ -12,10 +12,11 @@ from journal_bench import OTLP, Bench, drain, entry, fill, page
 
 from shipper.core.batch import Commit, Seen
 from shipper.core.errors import Unavailable
-from shipper.core.journal import Cursor, DeadLetter, Journal, Limits, retry_log
+from shipper.core.journal import Cursor, DeadLetter, Entry, Journal, Limits, retry_log
 from shipper.journal import memory_journal, open_journal
 from shipper.journal.inspection import request_retry
 from shipper.journal.lock import Lock
+from shipper.journal.store import Store
 from shipper.testing import check_journal
 
 
@@ -264,6 +265,30 @@ async def test_dead_letters_whose_exporter_is_gone_stay(bench: Bench):
     assert await drain(journal) == ["v"]
 
 
+async def test_a_retry_that_breaks_off_half_way_can_be_asked_for_again(bench: Bench, monkeypatch):
+    """Dead letters go back a hundred at a time: no more of them are in memory together."""
+    journal = await bench.open()
+    await journal.open(OTLP)
+    uids = [str(n) for n in range(250)]
+    letters = [DeadLetter("logs", "schema", uid, "no", "", 1, 7, entry(uid).payload) for uid in uids]
+    await journal.append([], None, letters)
+    replace, steps = Store.replace_letters, []
+
+    def fill_the_disk(store: Store, letters: list[DeadLetter], entries: list[Entry]) -> None:
+        steps.append(len(letters))
+        if len(steps) == 2:
+            raise sqlite3.OperationalError("database or disk is full")
+        replace(store, letters, entries)
+
+    monkeypatch.setattr(Store, "replace_letters", fill_the_disk)
+    with pytest.raises(Unavailable):
+        await journal.retry(range(1, 251))
+    assert [each.uid async for each in journal.dead_letters()] == uids[100:]
+    assert await journal.retry(range(1, 251)) == 150
+    assert await drain(journal) == uids
+    assert steps == [100, 100, 0, 100, 50]
+
+
 async def test_another_process_can_ask_for_a_retry(bench: Bench):
     journal = await bench.open()
     await journal.open(OTLP)
@@ -274,12 +299,13 @@ async def test_another_process_can_ask_for_a_retry(bench: Bench):
     assert journal.usage().dead_letters == 0
 
 
-async def test_a_request_that_rotted_stops_nobody(bench: Bench):
+@pytest.mark.parametrize("numbers", ["[1,", "5", '{"1": 2}', "[[1]]", '["1"]', f"[{2**64}]", "[" * 10_000])
+async def test_a_request_that_rotted_stops_nobody(bench: Bench, numbers: str):
     journal = await bench.open()
     await journal.open(OTLP)
     await journal.append([], None, [DeadLetter("logs", "schema", "v", "no", "", 1, 7, entry("v").payload)])
     with closing(sqlite3.connect(bench.path)) as db, db:
-        db.execute("INSERT INTO requests(numbers) VALUES('[1,')")
+        db.execute("INSERT INTO requests(numbers) VALUES(?)", (numbers,))
     request_retry(bench.path, [1])
     await journal.retain([OTLP])
     assert await drain(journal) == ["v"]
