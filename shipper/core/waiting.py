@@ -8,7 +8,10 @@ from typing import Any
 async def first(*waits: Awaitable[Any], timeout: float | None = None) -> bool:
     """Return when one of these is done, or false after `timeout` seconds.
 
-    Coroutines that are not done are cancelled; tasks go on.
+    Coroutines that are not done are cancelled; tasks go on, and their errors are whose they are.
+
+    Raises:
+        Exception: what a coroutine raised that was done.
     """
     own = [asyncio.ensure_future(each) for each in waits if not asyncio.isfuture(each)]
     others = [asyncio.ensure_future(each) for each in waits if asyncio.isfuture(each)]
@@ -17,4 +20,7 @@ async def first(*waits: Awaitable[Any], timeout: float | None = None) -> bool:
     finally:
         for task in own:
             task.cancel()
+    for task in own:
+        if task in done:
+            task.result()
     return bool(done)

@@ -169,14 +169,13 @@ class Keeper:
         damage.set_aside(path, self._clock.now())
         fresh.rename(path)
         damage.sync_directory(path)
-        store.db.close()
-        self._store = None
+        self._let_go()
         log.warning(
             "storage was removed or replaced while in use; it was written again, nothing is lost",
             extra={"component": COMPONENT, "path": str(path)},
         )
         self._identity = _identity(path)
-        return Store(schema.connect(path), self._clock)
+        return self._taken_up(Store(schema.connect(path), self._clock))
 
     def _taken_up(self, store: Store) -> Store:
         """Make the storage agree with what this process has promised since it started."""

@@ -7,7 +7,7 @@ from shipper.core.clock import Clock
 from shipper.core.errors import Unavailable
 from shipper.journal import letters
 from shipper.journal.keeper import Keeper
-from shipper.journal.schema import unpack_ends
+from shipper.journal.schema import seal, unpack_ends
 from shipper.journal.state import Damage
 from shipper.journal.store import Store
 
@@ -108,10 +108,12 @@ class Upkeep:
         lows = {each.id: each.low() if each.had_reader else 0 for each in store.state.logs.values()}
         names = {number: name for name, number in store.state.sources.items()}
         found: dict[str, tuple[int, int, bytes | None]] = {}
-        rows = store.db.execute("SELECT source, born, value, ends FROM checkpoints ORDER BY source, born")
-        for source, born, value, ends in rows:
-            if source not in names:
-                raise Damage("a checkpoint of no source")
+        rows = store.db.execute(
+            "SELECT source, born, time, value, ends, sum FROM checkpoints ORDER BY source, born"
+        )
+        for source, born, time, value, ends, total in rows:
+            if source not in names or seal(source, born, time, value, ends) != total:
+                raise Damage(f"checkpoint of {names.get(source, 'no source')}")
             if all(lows.get(number, 0) >= end for number, end in unpack_ends(ends).items()):
                 found[names[source]] = source, born, value
         return found

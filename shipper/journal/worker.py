@@ -32,28 +32,30 @@ class Worker:
         self._changed = changed
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
-        self._stopped = False
+        self._end: asyncio.Future[Any] | None = None
+        """Done when the last job is; None: nobody asked to stop."""
         self._thread = threading.Thread(target=self._turn, name="journal", daemon=True)
         self._thread.start()
 
     async def run(self, job: Callable[[], T]) -> T:
         """Do `job` on the thread; its result or exception."""
-        if self._stopped:
+        if self._end:
             raise RuntimeError("the journal is closed")
         future: asyncio.Future[T] = self._loop.create_future()
         self._jobs.put((job, future))
         return await future
 
     async def stop(self, last: Callable[[], None]) -> None:
-        """Finish every job, do `last`, and end the thread; again: nothing."""
-        if self._stopped:
-            return
-        self._stopped = True
-        end: asyncio.Future[Any] = self._loop.create_future()
-        self._jobs.put((last, end))
-        self._jobs.put(None)
-        await asyncio.shield(end)
+        """Finish every job, do `last`, and end the thread; again: wait for that."""
+        first = self._end is None
+        end = self._end = self._end or self._loop.create_future()
+        if first:
+            self._jobs.put((last, end))
+            self._jobs.put(None)
+        await asyncio.wait([end])
         self._thread.join()
+        if first:
+            end.result()
 
     def _turn(self) -> None:
         due = time.monotonic() + _UPKEEP_INTERVAL
@@ -66,7 +68,7 @@ class Worker:
                 if job is None:
                     return
                 self._do(*job)
-            if time.monotonic() >= due and not self._stopped:  # after the last job it would open the storage again
+            if time.monotonic() >= due and not self._end:  # after the last job it would open the storage again
                 self._upkeep()
                 self._tell(self._changed)
                 due = time.monotonic() + _UPKEEP_INTERVAL

@@ -343,3 +343,17 @@ def _payload_of(path: Path, place: int) -> int:
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as db:
         payload = db.execute("SELECT payload FROM entries WHERE place = ?", (1 << 44 | place,)).fetchone()[0]
     return path.read_bytes().index(payload[20:60]) + 10
+
+
+async def test_a_checkpoint_that_rotted_never_gets_into_the_second_copy(bench: Bench):
+    journal = await bench.open()
+    await journal.open(OTLP)
+    await fill(journal, range(2))
+    await drain(journal)
+    await journal._worker.run(journal._upkeep.save_safe)
+    with closing(sqlite3.connect(bench.path)) as db, db:
+        db.execute("UPDATE checkpoints SET value='rotten'")
+    await journal._worker.run(journal._upkeep.save_safe)
+    assert bench.damaged() == 1
+    assert b"rotten" not in bench.path.with_name("shipper.db-checkpoints").read_bytes()
+    assert await journal.checkpoint("source") == b"1"

@@ -4,13 +4,15 @@ import errno
 import logging
 import os
 import shutil
+import sqlite3
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from journal_bench import OTLP, Bench, drain, entry, fill, page
 
 from shipper.core.errors import Unavailable
-from shipper.journal import inspection, keeper
+from shipper.journal import inspection, keeper, schema
 from shipper.journal.damage import beside
 from shipper.journal.lock import in_use
 from shipper.journal.sqlite import SqliteJournal
@@ -75,6 +77,22 @@ async def test_a_storage_that_was_replaced_is_set_aside_and_ours_written_again(b
     await fill(journal, range(3, 5))
     assert len(await drain(journal)) == 50
     assert len(bench.aside()) == 1
+
+
+async def test_a_storage_that_was_written_again_but_does_not_open_keeps_its_state(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+):
+    journal = await bench.open()
+    await journal.open(OTLP)
+    await fill(journal, range(3))
+    bench.path.unlink()
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "connect", Mock(side_effect=sqlite3.OperationalError("unable to open")))
+        with pytest.raises(Unavailable):
+            await fill(journal, range(3, 4))
+    assert journal.waiting(OTLP) == 30
+    await fill(journal, range(3, 5))
+    assert len(await drain(journal)) == 50
 
 
 async def test_a_vanished_volume_is_an_outage_until_it_is_back(bench: Bench, monkeypatch: pytest.MonkeyPatch):
