@@ -148,6 +148,8 @@ class State:
     error: str = ""
     next_try: int | None = None
     """ns since the epoch of the next attempt, where one is planned."""
+    note: str = ""
+    """What a part that is well waits for."""
 
     def ready(self, monotonic: float) -> bool:
         """Whether this part works as far as anybody knows."""
@@ -163,19 +165,21 @@ class Health:
         self._clock = clock
         self._states: dict[tuple[str, str], State] = {}
 
-    def ok(self, component: str, part: str = "", *, next_try: int | None = None) -> None:
-        """The part's last attempt worked."""
-        self._change(component, part, "ok", "", next_try)
+    def ok(self, component: str, part: str = "", *, next_try: int | None = None, note: str = "") -> None:
+        """The part's last attempt worked; `note` says what it waits for, if for more than its time."""
+        state = self._state(component, part, "ok")
+        state.next_try, state.note = next_try, note
 
     def starting(self, component: str, part: str = "") -> None:
         """The part has not tried yet."""
-        self._change(component, part, "starting", "", None)
+        self._state(component, part, "starting")
 
     def fail(
         self, component: str, part: str, error: str, *, blocked: bool = False, next_try: int | None = None
     ) -> None:
         """The part's last attempt failed; `error` says why and what to do. `blocked`: until somebody acts."""
-        self._change(component, part, "blocked" if blocked else "failing", error, next_try)
+        state = self._state(component, part, "blocked" if blocked else "failing")
+        state.error, state.next_try = error, next_try
 
     def forget(self, component: str) -> None:
         """The component is gone."""
@@ -190,16 +194,10 @@ class Health:
         now = self._clock.monotonic()
         return [state for state in self._states.values() if not state.ready(now)]
 
-    def _change(
-        self,
-        component: str,
-        part: str,
-        status: Status,
-        error: str,
-        next_try: int | None,
-    ) -> None:
+    def _state(self, component: str, part: str, status: Status) -> State:
+        """The part's state, a new one where it was in another."""
         state = self._states.get((component, part))
         if state is None or state.status != status:
             state = State(component, part, status, self._clock.now(), self._clock.monotonic())
             self._states[component, part] = state
-        state.error, state.next_try = error, next_try
+        return state

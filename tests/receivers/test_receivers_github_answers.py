@@ -201,6 +201,15 @@ def test_a_quota_without_headers_is_endless():
     assert quota.spacing("core", 0.0, 300.0, 2) == 300.0
 
 
+def test_a_server_that_makes_up_resources_does_not_fill_the_memory():
+    quota = Quota(100)
+    for number in range(1000):
+        headers = window(1750, 1300) | {"x-ratelimit-resource": f"made-up-{number}"}
+        found = {quota.learn("audit_log", headers, 0.0, NOW)}
+    assert found == {"audit_log"}
+    assert sum(quota.remaining(f"made-up-{number}") is not None for number in range(1000)) < 100
+
+
 def test_a_secondary_limit_stops_every_resource_and_a_primary_one_its_own():
     quota = Quota(0)
     quota.pause(0.0, 50.0, "core")

@@ -200,13 +200,23 @@ async def test_a_server_without_limits_dates_or_order_works(trial):
     assert t.uids == ids
 
 
-async def test_fewer_calls_than_the_minimum_are_left_to_others(trial, clock):
+async def test_fewer_calls_than_the_minimum_are_left_to_others(trial, clock, monkeypatch):
     """With 99 calls left the receiver waits for the next window; that is no failure."""
     t = await (await trial()).start()
     t.happen(250)
     t.sim.spend("ghp_trial", "audit_log", 1650)
     started = clock.ms
+    notes = []
+    sleep = clock.sleep
+
+    async def look_then_sleep(seconds: float) -> None:
+        notes.extend(state.note for state in t.context.health.states())
+        await sleep(seconds)
+
+    monkeypatch.setattr(clock, "sleep", look_then_sleep)
     await t.poll()
+    assert notes == ["audit_log of organization acme-corp waits: too few calls are left in this window"]
+    assert [state.note for state in t.context.health.states()] == [""]
     assert len(t.uids) == 250
     assert clock.ms - started > 3_500_000
     assert set(t.statuses()) == {200}

@@ -55,10 +55,11 @@ async def test_a_failing_part_is_not_ready_after_a_minute():
 
 async def test_verbose_shows_every_part():
     health = Health(SystemClock())
-    health.ok("github", "acme audit_log", next_try=1_700_000_000_000_000_000)
+    health.ok("github", "acme audit_log", next_try=1_700_000_000_000_000_000, note="waits for quota")
     _, body = await get(admin_app(health, dict), "/readyz?verbose")
     [part] = body["components"]
     assert part["status"] == "ok"
+    assert part["note"] == "waits for quota"
     assert part["next_try"] == "2023-11-14T22:13:20.000+00:00"
 
 

@@ -197,7 +197,7 @@ class Conversation:
         if seconds > self._patience.wait:
             raise Unavailable(reason, retry_after=seconds)
         self._tell(f"{reason}; it goes on in {seconds:.0f} s")
-        self._context.health.ok(self._context.id, self.part, next_try=self._in(seconds))
+        self._context.health.ok(self._context.id, self.part, next_try=self._in(seconds), note=reason)
         await self._context.clock.sleep(seconds)
 
     async def _sit_out(self, seconds: float, reason: str) -> None:

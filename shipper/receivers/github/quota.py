@@ -14,6 +14,9 @@ from shipper.receivers.github.answers import integer, until_reset
 #: Share of a poll's part of the budget that may be spent on reading again what was read already.
 SWEEP_SHARE: Final = 0.5
 
+#: Resources that are kept apart; GitHub has about fifteen.
+_MOST_RESOURCES: Final = 64
+
 
 @dataclass(slots=True)
 class Window:
@@ -35,7 +38,9 @@ class Quota:
 
     def learn(self, resource: str, headers: Mapping[str, str], now: float, wall: int) -> str:
         """Take an answer's headers in; returns the resource it counted for. `wall` is our time in ns."""
-        resource = headers.get("x-ratelimit-resource", "")[:64] or resource
+        named = headers.get("x-ratelimit-resource", "")[:64]
+        if named and (named in self._windows or len(self._windows) < _MOST_RESOURCES):
+            resource = named
         remaining = integer(headers.get("x-ratelimit-remaining"))
         reset = until_reset(headers, wall)
         if remaining is not None and reset is not None:

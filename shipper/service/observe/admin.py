@@ -17,10 +17,12 @@ def _time(nanoseconds: int) -> str:
 
 
 def describe(state: State) -> dict[str, str]:
-    """One part's state as JSON: which, how, since when; the last error and the next try where there are any."""
+    """One part's state as JSON: which, how, since when; error, note and next try, if any."""
     shown = {"component": state.component, "part": state.part, "status": state.status, "since": _time(state.since)}
     if state.error:
         shown["error"] = state.error
+    if state.note:
+        shown["note"] = state.note
     if state.next_try is not None:
         shown["next_try"] = _time(state.next_try)
     return shown
