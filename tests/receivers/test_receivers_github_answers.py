@@ -151,7 +151,14 @@ def test_a_503_may_say_when_to_come_back():
         (error(403, "This installation has been suspended"), AUDIT, ["suspended"]),
         (error(403, SWITCHED_OFF), ALERTS, ["streams.code_scanning: false"]),
         (error(400, "Unsupported API version"), AUDIT, ["api_version"]),
+        (error(410, "Gone"), AUDIT, ["410", "api_version"]),
         (error(451), AUDIT, ["451"]),
+        (Answer(403, {}, b" <html>Blocked by policy"), AUDIT, ["403 for audit_log of organization acme", "proxy"]),
+        (
+            Answer(404, {}, b"<!DOCTYPE html>"),
+            ALERTS,
+            ["a web page", "base_url (https://HOST/api/v3 for a server)"],
+        ),
     ],
 )
 def test_a_refusal_says_what_to_do(answer, subject, parts):

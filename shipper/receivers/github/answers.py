@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 from urllib.parse import urljoin
 
 from shipper.net.http import Answer
-from shipper.receivers.github.remedies import Subject, remedy
+from shipper.receivers.github.remedies import Subject, not_the_api, remedy
 from shipper.wire.github import links
 from shipper.wire.github_page import BadPage, parse_page, printable
 
@@ -104,6 +104,8 @@ def judge(answer: Answer, subject: Subject, now: int, limits_met: int = 0, *, ur
     if status >= 500 or status in (408, 425):
         reason = f"GitHub answered {status} to {subject}"
         return Later(reason, retry_after(headers, now), smaller=status in (502, 504))
+    if answer.body.lstrip()[:1] == b"<":
+        return Refused(status, not_the_api(subject, status))
     return Refused(status, remedy(subject, status, message, headers))
 
 

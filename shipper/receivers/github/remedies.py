@@ -43,6 +43,14 @@ class Subject:
         return f"{self.stream} of {self.kind} {self.slug}"
 
 
+def not_the_api(subject: Subject, status: int) -> str:
+    """What it means that a refusal is a page for people."""
+    return (
+        f"{status} for {subject} came as a web page, so it is not GitHub's API that answers; let the proxy on the "
+        "way pass these requests, or put the API's address into base_url (https://HOST/api/v3 for a server)"
+    )
+
+
 def remedy(subject: Subject, status: int, message: str, headers: Mapping[str, str]) -> str:
     """Why GitHub refuses, and what to do."""
     said = f" (GitHub: {message})" if message else ""
@@ -50,9 +58,9 @@ def remedy(subject: Subject, status: int, message: str, headers: Mapping[str, st
         return f"{_bad_credentials(subject)}{said}"
     if status == 403:
         return f"{_forbidden(subject, message, headers)}{said}"
-    if status in (404, 410):
+    if status == 404:
         return f"{_not_found(subject)}{said}"
-    if status in (400, 422):
+    if status in (400, 410, 422):
         return (
             f"GitHub refused the request for {subject} with {status}; check api_version against what this "
             f"server knows{said}"
