@@ -157,7 +157,7 @@ def test_a_503_may_say_when_to_come_back():
         (
             Answer(404, {}, b"<!DOCTYPE html>"),
             ALERTS,
-            ["a web page", "base_url (https://HOST/api/v3 for a server)"],
+            ["a web page", "into base_url"],
         ),
     ],
 )

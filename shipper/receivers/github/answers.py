@@ -104,9 +104,9 @@ def judge(answer: Answer, subject: Subject, now: int, limits_met: int = 0, *, ur
     if status >= 500 or status in (408, 425):
         reason = f"GitHub answered {status} to {subject}"
         return Later(reason, retry_after(headers, now), smaller=status in (502, 504))
-    if answer.body.lstrip()[:1] == b"<":
-        return Refused(status, not_the_api(subject, status))
-    return Refused(status, remedy(subject, status, message, headers))
+    web_page = answer.body.lstrip()[:1] == b"<"
+    why = not_the_api(subject, status) if web_page else remedy(subject, status, message, headers)
+    return Refused(status, why)
 
 
 def _page(answer: Answer, url: str) -> Verdict:
