@@ -63,6 +63,16 @@ class _Lazy(click.Group):
             early.listen()
         return cast("click.Command", getattr(importlib.import_module(f"shipper.cli.{cmd_name}"), cmd_name))
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The subcommand; one that there is not, with the one that was probably meant."""
+        if args[0] not in COMMANDS and not args[0].startswith("-") and not ctx.resilient_parsing:
+            from shipper.config.suggestions import suggest  # noqa: PLC0415 - only where a name is wrong
+
+            ctx.fail(f"No such command {args[0]!r}{suggest(args[0], COMMANDS)}.")
+        return super().resolve_command(ctx, args)
+
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's interface
         return list(COMMANDS)
 

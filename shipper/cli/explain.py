@@ -28,9 +28,20 @@ Examples:
 """
 
 
+class _Events(click.File):
+    """The file of events, or standard input, which may be closed."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """What events are read from."""
+        try:
+            return super().convert(value, param, ctx)
+        except RuntimeError:
+            self.fail("standard input is closed; name a file, or lead the event in", param, ctx)
+
+
 @click.command(epilog=_EPILOG)
 @config_option
-@click.argument("event", type=click.File("rb"))
+@click.argument("event", type=_Events("rb"))
 @click.option(
     "--stream", type=click.Choice(STREAMS), help="What kind of event it is. Default: told by its fields."
 )

@@ -314,3 +314,10 @@ def test_a_full_device_is_said_in_one_line() -> None:
         1,
         "Error: can't write the output: No space left on device; make room for it\n",
     )
+
+
+def test_a_misspelt_command_is_answered_with_the_nearest(shipper):
+    result = shipper("validte")
+    assert result.exit_code == 2
+    assert "No such command 'validte' (did you mean validate?)." in result.stderr
+    assert "No such command 'frobnicate'." in shipper("frobnicate").stderr

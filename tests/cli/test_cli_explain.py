@@ -196,3 +196,13 @@ def test_huge_and_deep_events_are_explained_too(configure, shipper):
     event = '{"action": "x", "big": "' + "a" * 1_000_000 + '", "number": ' + "9" * 5000 + "}"
     for content in (event, f'[{{"deep": {deep}}}]'):
         assert shipper("explain", "-", stdin=content).exit_code == 0
+
+
+def test_closed_standard_input_is_said(configure, folder):
+    configure()
+    command = [sys.executable, "-m", "shipper", "explain", "-"]
+    script = ["sh", "-c", '"$@" <&-', "sh", *command]
+    done = subprocess.run(script, cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "standard input is closed; name a file" in done.stderr
+    assert "Traceback" not in done.stderr
