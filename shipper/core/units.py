@@ -8,6 +8,8 @@ from pydantic_core import PydanticCustomError
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 _DURATION_UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+#: Times that far ahead still fit 64 bits in nanoseconds.
+_LONGEST: Final = 36_525 * 86400.0
 _SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB|KB|MB|GB|)")
 _SIZE_UNITS: Final = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 _SIZE_UNITS_BINARY: Final = {"KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
@@ -24,7 +26,10 @@ def parse_duration(value: Any) -> float:
     if not parts or "".join(number + unit for number, unit in parts) != text:
         said = "not a duration; write a number with its unit, such as 200ms, 30s, 5m or 24h"
         raise PydanticCustomError("bad-duration", said)
-    return sum(float(number) * _DURATION_UNITS[unit] for number, unit in parts)
+    seconds = sum(float(number) * _DURATION_UNITS[unit] for number, unit in parts)
+    if seconds > _LONGEST:
+        raise PydanticCustomError("bad-value", "more than a hundred years; write what you can wait for")
+    return seconds
 
 
 def parse_size(value: Any) -> int:
