@@ -48,7 +48,7 @@ def _takes(matcher: Matcher, literals: Literals) -> bool:
 
 def _within(one: Text, other: Text) -> bool:
     if other.cased:
-        return one.cased and _covers(_symbols(other.parts), _symbols(one.parts))
+        return one.cased and _covers(other.parts, one.parts)
     if not one.cased:
         return _covers(_small(other), _small(one))
     # In capitals, a character may be two in small letters, or another one by what stands beside it.
@@ -56,20 +56,28 @@ def _within(one: Text, other: Text) -> bool:
     return plain and _covers(_small(other), _small(one))
 
 
-@lru_cache(1024)
-def _small(text: Text) -> list[Part]:
-    return _symbols(text.replace(str.lower).parts)
+@lru_cache(8192)
+def _small(text: Text) -> tuple[Part, ...]:
+    return text.replace(str.lower).parts
 
 
 def _symbols(parts: tuple[Part, ...]) -> list[Part]:
     return [symbol for part in parts for symbol in (part if isinstance(part, str) else (part,))]
 
 
-def _covers(pattern: list[Part], subject: list[Part]) -> bool:
+def _covers(pattern: tuple[Part, ...], subject: tuple[Part, ...]) -> bool:
     """Whether a pattern takes all that another stands for, the other read as a text with wildcards for characters.
 
-    As in matching, with one row of a table: `reached[n]` says whether what was read so far takes `n` symbols.
+    Each text of the pattern must stand in one of the other's, which settles most pairs at once.
     """
+    texts = "\0".join(part for part in subject if isinstance(part, str))
+    if not all(part in texts for part in pattern if isinstance(part, str)):
+        return False
+    return _reaches(_symbols(pattern), _symbols(subject))
+
+
+def _reaches(pattern: list[Part], subject: list[Part]) -> bool:
+    """As in matching, with a row of a table: `reached[n]` says whether what was read so far takes `n` symbols."""
     reached = [True] + [False] * len(subject)
     for wanted in pattern:
         if True not in reached:
