@@ -75,6 +75,9 @@ class _Loading:
             self._report((), (hint(problem) for problem in problems))
             self._report((), references.check(self._root, self._names))
             parts = {kind: dict(self._parts(kind, section)) for kind, section in SECTIONS.items()}
+            if frame:
+                writers = parts["exporter"].values()
+                self._report((), storing.check_writers(frame.extensions.storage, writers, self._paths))
         except nodes.Malformed as malformed:
             self._fault(malformed.fault)
             raise Invalid(self._diagnostics) from None

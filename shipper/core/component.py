@@ -5,7 +5,7 @@ A component is one module (or package): a docstring for users, a `Config`, the c
 points `shipper.receivers`, `shipper.processors`, `shipper.exporters`.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, Literal, Protocol, TypeAlias, TypeVar, runtime_checkable
@@ -172,6 +172,10 @@ def _no_problems(_config: Any, _paths: Paths) -> Iterable[Problem]:
     return ()
 
 
+def _nothing(_config: Any) -> Mapping[str, str]:
+    return {}
+
+
 @dataclass(frozen=True)
 class Component(Generic[C, P_co]):
     """A kind of component: the model of its configuration and the function that builds it.
@@ -184,4 +188,6 @@ class Component(Generic[C, P_co]):
     config: type[C]
     build: Callable[[C, Context], P_co]
     check: Callable[[C, Paths], Iterable[Problem]] = field(default=_no_problems)
+    writes: Callable[[C], Mapping[str, str]] = field(default=_nothing)
+    """The files it writes to, as they are configured, by key."""
     stability: str = "beta"

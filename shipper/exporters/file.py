@@ -279,4 +279,6 @@ def _last_line(fd: int, size: int) -> int:
     return 0
 
 
-component: Component[Config, Any] = Component(kind="exporter", config=Config, build=FileExporter)
+component: Component[Config, Any] = Component(
+    kind="exporter", config=Config, build=FileExporter, writes=lambda config: {"path": config.path}
+)
