@@ -16,7 +16,7 @@ Behind `redact` it checks what is left of the event. All of it: docs/schemas.md.
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -169,8 +169,14 @@ def _compile(config: Config, paths: Paths) -> tuple[dict[str, Validator], list[P
     return validators, problems
 
 
-def _check(config: Config, paths: Paths) -> Iterable[Problem]:
-    return _compile(config, paths)[1]
+def _check(config: Config, paths: Paths) -> Iterator[Problem]:
+    yield from _compile(config, paths)[1]
+    for stream in set(config.schemas or ()) - set(PACKAGED):
+        import difflib  # noqa: PLC0415 - only where a stream is none of GitHub's
+
+        if near := difflib.get_close_matches(stream.lower(), PACKAGED, 1):
+            said = f"no stream of GitHub's has this name, so nothing is checked (did you mean {near[0]}?)"
+            yield Problem(("schemas", stream), "unknown-stream", said, at_key=True, severity="warning")
 
 
 def _build(config: Config, context: Context) -> Schema:
