@@ -23,7 +23,7 @@ _STEP: Final = 100
 
 def after(db: sqlite3.Connection, number: int, pipeline: str | None, limit: int) -> list[DeadLetter]:
     """The next dead letters behind a number, oldest first."""
-    condition = "id > ?1 AND (?2 IS NULL OR pipeline = ?2) ORDER BY id LIMIT ?3"
+    condition = "id > ? AND pipeline = coalesce(?, pipeline) ORDER BY id LIMIT ?"
     return [_letter(row) for row in db.execute(_SELECT + condition, (number, pipeline, limit)).fetchall()]
 
 

@@ -54,7 +54,7 @@ def newest_checkpoints(db: sqlite3.Connection, name: str | None = None) -> list[
     """The newest checkpoint of every source, or of one, by name."""
     rows = db.execute(
         "SELECT s.name, c.source, c.born, c.time, c.value, c.ends, c.sum FROM checkpoints c"
-        " JOIN sources s ON s.id = c.source WHERE (?1 IS NULL OR s.name = ?1)"
+        " JOIN sources s ON s.id = c.source WHERE s.name = coalesce(?, s.name)"
         " AND c.born = (SELECT max(born) FROM checkpoints WHERE source = c.source) ORDER BY s.name",
         (name,),
     ).fetchall()
@@ -69,9 +69,9 @@ def _entries(db: sqlite3.Connection, log: Log, place: int) -> Iterator[tuple[int
     unpack = zstandard.ZstdDecompressor()
     base = log.id << PLACE_BITS
     rows = db.execute(
-        "SELECT place, count, sum, payload FROM entries WHERE place < ?3 AND place >= coalesce("
-        "(SELECT max(place) FROM entries WHERE place <= ?1 AND place >= ?2), ?1) ORDER BY place",
-        (base | place, base, base + (1 << PLACE_BITS)),
+        "SELECT place, count, sum, payload FROM entries WHERE place < :end AND place >= coalesce("
+        "(SELECT max(place) FROM entries WHERE place <= :place AND place >= :base), :place) ORDER BY place",
+        {"place": base | place, "base": base, "end": base + (1 << PLACE_BITS)},
     )
     for key, count, total, payload in rows:
         first = key - base
