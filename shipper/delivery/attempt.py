@@ -1,8 +1,9 @@
 """One window's attempts until it is sent, refused, or given up."""
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -66,7 +67,10 @@ class Attempts:
         self._config = config
         self._context = context
         self._turns = turns
-        self._steady = asyncio.Semaphore(config.concurrency)
+        self._under_way: set[int] = set()
+        """Where the windows end that are tried now, or are sent and wait for those before them to be noted."""
+        self._ceasing = False
+        self._ended = asyncio.Event()
         self._failing = ""
         self.hurry = asyncio.Event()
         """Set to cut short a wait that is under way."""
@@ -78,7 +82,7 @@ class Attempts:
         started = self._context.clock.monotonic()
         while True:
             try:
-                async with self._steady:
+                async with self._going(window):
                     await self._once(window)
                     self._count("otelcol_exporter_sent_log_records", window.count)
                     self._well()
@@ -115,9 +119,26 @@ class Attempts:
                 return
 
     async def cease(self) -> None:
-        """Return when no attempt is under way that is not noted yet; none is begun from now on."""
-        for _ in range(self._config.concurrency):
-            await self._steady.acquire()
+        """Return when no attempt is under way that is not noted yet.
+
+        From now on only windows are tried that one under way waits for, as it can't be noted before them.
+        """
+        self._ceasing = True
+        self.hurry.set()
+        while self._under_way:
+            self._ended.clear()
+            await self._ended.wait()
+
+    @contextlib.asynccontextmanager
+    async def _going(self, window: Window) -> AsyncIterator[None]:
+        if self._ceasing and not any(place > window.next for place in self._under_way):
+            await asyncio.Future()  # for ever: whoever comes next sends it
+        self._under_way.add(window.next)
+        try:
+            yield
+        finally:
+            self._under_way.remove(window.next)
+            self._ended.set()
 
     async def _once(self, window: Window) -> None:
         """One attempt; whatever goes wrong is Rejected or Unavailable."""

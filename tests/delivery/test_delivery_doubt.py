@@ -69,7 +69,10 @@ async def journal() -> AsyncIterator[Journal]:
 async def deliver(journal: Journal, exporter: RecordingExporter, *uids: str, **batch: object):
     """A delivery that runs, with these records before it."""
     clock = ManualClock(automatic=batch.pop("hasty", False))
-    settings = DeliveryConfig(batch=BatchConfig.model_validate({"flush_interval": "0s"} | batch))
+    concurrency = batch.pop("concurrency", 1)
+    settings = DeliveryConfig(
+        concurrency=concurrency, batch=BatchConfig.model_validate({"flush_interval": "0s"} | batch)
+    )
     context = Context("syslog", Meter(), Health(clock), clock, Paths(None, None))
     delivery = Delivery(CURSOR, exporter, settings, journal, context)
     await delivery.open()
@@ -229,4 +232,15 @@ async def test_finishing_does_not_wait_for_a_backend_that_is_down(journal: Journ
     await exporter.attempted(1)
     await delivery.finish()
     await end(running)
+    assert journal.waiting(CURSOR) == 1
+
+
+async def test_finishing_goes_on_with_what_a_sent_window_waits_for(journal: Journal):
+    """With several at once a window can be sent before the one in front of it: it would be sent again."""
+    exporter = RecordingExporter([Unavailable("down")])
+    delivery, running = await deliver(journal, exporter, "1", "2", "3", max_records=1, concurrency=2)
+    await exporter.attempted(2)
+    await delivery.finish()
+    await end(running)
+    assert exporter.attempts == [["1"], ["2"], ["1"]]
     assert journal.waiting(CURSOR) == 1
