@@ -117,6 +117,7 @@ class Program:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._started: list[asyncio.subprocess.Process] = []
 
     def configure(self, github: Simulator, exporters: dict[str, Any], **changes: Any) -> Path:
         """Write a configuration of the usual pipeline with these exporters; gives its path."""
@@ -144,7 +145,7 @@ class Program:
 
     async def start(self, *arguments: str, **env: str) -> asyncio.subprocess.Process:
         """Start `shipper` with these arguments; stdout and stderr are pipes."""
-        return await asyncio.create_subprocess_exec(
+        process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
             "shipper",
@@ -155,6 +156,8 @@ class Program:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
+        self._started.append(process)
+        return process
 
     async def run(self, *arguments: str, **env: str) -> tuple[int, str, str]:
         """Run to the end: exit code, stdout, stderr."""
@@ -163,7 +166,16 @@ class Program:
         assert process.returncode is not None
         return process.returncode, out, err
 
+    async def end(self) -> None:
+        """End whatever a test left running."""
+        for process in self._started:
+            if process.returncode is None:
+                process.kill()
+                await process.communicate()
+
 
 @pytest.fixture
-def program(tmp_path: Path) -> Program:
-    return Program(tmp_path)
+async def program(tmp_path: Path) -> AsyncIterator[Program]:
+    made = Program(tmp_path)
+    yield made
+    await made.end()
