@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import errno
+import re
 import socket
 import ssl
 from collections.abc import AsyncIterator
@@ -17,6 +18,7 @@ _OURS: Final[dict[int | None, str]] = {
     errno.ECONNRESET: "{address} broke the connection off",
     errno.EPIPE: "{address} broke the connection off",
 }
+_NUMBERS: Final = re.compile(r"\[Errno (\d{1,4})\]")
 _CERTIFICATE: Final = "it may want a client certificate that it trusts (tls.cert_file, tls.key_file)"
 
 #: OpenSSL's numbers of what is wrong with a certificate (X509_V_ERR_…).
@@ -62,7 +64,7 @@ def unavailable(fault: Exception, address: str) -> Unavailable:
         case socket.gaierror():
             reason = f"the name in {address} can't be resolved ({fault.strerror}); check its spelling, and DNS"
         case OSError():
-            text = _OURS.get(fault.errno, "{address} can't be reached ({reason})")
+            text = _OURS.get(_number(fault), "{address} can't be reached ({reason})")
             reason = text.format(
                 address=address, reason=fault.strerror or str(fault) or "the connection broke off"
             )
@@ -71,6 +73,13 @@ def unavailable(fault: Exception, address: str) -> Unavailable:
         case _:
             reason = f"{address}: {fault}"
     return Unavailable(reason, blocked=blocked)
+
+
+def _number(fault: OSError) -> int | None:
+    """The system's number. Of several addresses asyncio only writes it: the first that we have words for."""
+    if fault.errno is not None:
+        return fault.errno
+    return next((number for number in map(int, _NUMBERS.findall(str(fault))) if number in _OURS), None)
 
 
 def distrust(fault: Exception, address: str) -> str:

@@ -22,8 +22,8 @@ class ListenError(ShipperError):
 
 
 def cannot_listen(host: str, port: int, error: OSError) -> ListenError:
-    """Why not, in the system's words alone: asyncio writes the address in front of them once more."""
-    reason = (error.strerror or str(error)).rpartition("): ")[2]
+    """Why not, in the system's words alone: asyncio writes address and number in front of them again."""
+    reason = (error.strerror or str(error)).rpartition("): ")[2].removeprefix(f"[errno {error.errno}] ")
     return ListenError(f"cannot listen on {host}:{port}: {reason}")
 
 
