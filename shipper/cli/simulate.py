@@ -205,10 +205,11 @@ def github(*, list_faults: bool, command: tuple[str, ...], **choices: Any) -> No
 
 async def _serve(simulator: Simulator, command: tuple[str, ...]) -> int:
     async with simulator as sim:
+        stopped = None if command else stop_asked()  # whoever reads the line may stop it at once
         click.echo(f"{sim.url}  {_introduction(sim.options)}", err=bool(command))
-        if command:
+        if stopped is None:
             return await trial.run(command, sim.url, sim.options)
-        await stop_asked().wait()
+        await stopped.wait()
         return 0
 
 
