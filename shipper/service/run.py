@@ -80,6 +80,7 @@ class Service:
         self._listeners = Listeners(self._meter)
         self._term: Term | None = None
         self._stop = asyncio.Event()
+        self._delivered_at_stop: int | None = None
         self._hurry = asyncio.Event()
         self._reload = asyncio.Event()
 
@@ -98,6 +99,8 @@ class Service:
         """Stop receiving and drain; called again: stop at once, what waits is sent at the next start."""
         if self._stop.is_set():
             self._hurry.set()
+        elif self._term:
+            self._delivered_at_stop = self._term.delivered()
         self._stop.set()
 
     def reload(self) -> None:
@@ -123,7 +126,7 @@ class Service:
     async def _serve(self, term: Term, lease: "Lease | None") -> int | None:
         """Receive until stopped (or once), then drain; None if another replica took over."""
         failures: list[str] = []
-        delivered = -term.delivered()
+        before = term.delivered()
         if self._options.once:
             failures = await term.receive_once(self._stop)
         else:
@@ -132,10 +135,11 @@ class Service:
                 return None
             log.info("stopping: no more events are taken; draining")
             await term.generation.stop_receiving()
-            delivered = -term.delivered()
+            if self._delivered_at_stop is not None:
+                before = self._delivered_at_stop
         waiting = await term.drain(self._hurry, self._options.drain_timeout, patient=self._options.once)
         waiting += sum(term.generation.succession.stranded().values())
-        return _conclude(delivered + term.delivered(), waiting, failures)
+        return _conclude(term.delivered() - before, waiting, failures)
 
     async def _until(self, event: Awaitable[Any]) -> bool:
         """Whether `event` came before the stop; reloads meanwhile."""

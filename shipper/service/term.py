@@ -26,7 +26,8 @@ class Term:
     def __init__(self, loaded: Loaded, services: Services, taps: Taps) -> None:
         self.services = services
         self._taps = taps
-        self._taken = 0
+        self._base = 0
+        self._resting: int | None = None
         self.generation = Generation(loaded, services)
         taps.attach(self.generation.pipelines)
 
@@ -88,18 +89,24 @@ class Term:
             raise
         await former.finish()
         await former.close()
-        self._taken += former.taken()
+        self._resting = delivered = self.delivered()
         self.generation = built
         self._taps.attach(built.pipelines)
         try:
             await built.start()
         finally:
+            self._resting, self._base = None, delivered - built.taken() + built.waiting()
             built.receive()
         self._introduce()
 
     def delivered(self) -> int:
-        """A count of records that grows as they leave the journal; only its differences mean something."""
-        return self._taken + self.generation.taken() - self.generation.waiting()
+        """A count of records that grows as they leave the journal; only its differences mean something.
+
+        A swap leaves it as it is, although other exporters than before may be behind from then on.
+        """
+        if self._resting is not None:
+            return self._resting
+        return self._base + self.generation.taken() - self.generation.waiting()
 
     def _introduce(self) -> None:
         loaded = self.generation.loaded

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 from aiohttp import web
-from e2e_listening import PATIENCE, ended, until
+from e2e_listening import PATIENCE, ended, listening, until
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceRequest
 
 from shipper.simulator import Options, Simulator
@@ -26,6 +26,9 @@ class Slow:
         self.seconds = seconds
         self.taken: Counter[str] = Counter()
         self.asked = asyncio.Event()
+        self.answers = asyncio.Event()
+        """Cleared: every request is held until it is set."""
+        self.answers.set()
         self._progress = asyncio.Event()
 
     async def __aenter__(self):
@@ -53,6 +56,7 @@ class Slow:
         self.asked.set()
         self._progress.set()
         await asyncio.sleep(self.seconds)
+        await self.answers.wait()
         return web.Response(body=b"", content_type="application/x-protobuf")
 
 
@@ -219,6 +223,44 @@ async def test_sigterm_under_load_drains_what_was_taken(program, github):
         assert last_words(err)["waiting"] == 0
         assert last_words(err)["drained"] > 0
         assert backend.taken.total() == len(backend.taken)
+
+
+@pytest.mark.parametrize(
+    ("pipelines", "code", "waiting"),
+    [
+        pytest.param({}, 0, 0, id="nothing-waits"),
+        pytest.param(
+            {"logs/left": {"receivers": ["github"], "exporters": ["otlphttp/down"]}},
+            75,
+            20,
+            id="twenty-wait-for-a-pipeline-that-the-reload-takes-away",
+        ),
+    ],
+)
+async def test_sigterm_during_a_reload_counts_what_the_reload_sent(program, pipelines, code, waiting):
+    """All that was sent since the signal, by whichever configuration; not what the reload let go of."""
+    async with Simulator(Options.quiet(seed=5, backlog=20, backlog_period=3600.0)) as github, Slow(0) as backend:
+        backend.answers.clear()
+        exporters = {"otlphttp": {"endpoint": backend.endpoint, "batch": BATCH}}
+        config = program.configure(github, exporters, processors=EVERYTHING)
+        after = json.loads(config.read_text())
+        after["service"]["admin"]["endpoint"] = "127.0.0.2:0"
+        before = json.loads(config.read_text())
+        before["exporters"]["otlphttp/down"] = {"endpoint": "http://127.0.0.1:1"}
+        before["service"]["pipelines"].update(pipelines)
+        config.write_text(json.dumps(before))
+        process = await program.start("run", "-c", str(config))
+        await backend.asked.wait()
+        await listening(process, "admin")
+        config.write_text(json.dumps(after))
+        process.send_signal(signal.SIGHUP)
+        await listening(process, "admin")
+        process.terminate()
+        backend.answers.set()
+        _, err = await ended(process)
+        assert process.returncode == code, err
+        assert (last_words(err)["drained"], last_words(err)["waiting"]) == (20, waiting)
+        assert backend.taken.total() == len(backend.taken) == 20
 
 
 async def test_sigterm_under_load_ends_in_time_and_the_next_start_sends_what_waits(program, github):
